@@ -1,0 +1,26 @@
+"""``python -m analysis``: reports, comparisons and bounds."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from analysis import bounds_command, report_command
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the arguments, call one sub-command, and give its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis",
+        description="What a run shows, and what theory says.",
+    )
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    report_command.register(subparsers)
+    bounds_command.register(subparsers)
+    args = parser.parse_args(arguments)
+    return int(args.run(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

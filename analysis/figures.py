@@ -1,0 +1,238 @@
+"""The curves over N: completion time, origin traffic, goodput, efficiency.
+
+Each function turns frames into a `Figure` and touches no file. Every repeat is a point, under the
+line of the medians; a hollow point failed a check; what theory allows is dashed in the same colour.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+
+from analysis.figure_style import (
+    BAND,
+    INK,
+    LOOKS,
+    MUTED,
+    clients_axis,
+    label_ends,
+    new_figure,
+    paper_note,
+)
+from analysis.statistics import Crossover
+from analysis.thresholds import Threshold
+
+MEBIBYTE = 1024 * 1024
+
+Line = Literal["-", "--", ":", "-."]
+
+Place = Literal["upper left", "lower left"] | tuple[float, float]
+"""Of a legend: matplotlib's name, or the lower left corner in fractions of the axes."""
+
+
+def completion_time(trials: pd.DataFrame, found: Crossover | None, note: str) -> Figure:
+    """Draw the makespan against N, both bounds, and where the swarm begins to win.
+
+    Args:
+      trials: A row for each trial: `architecture`, `clients`, `valid`, `makespan_seconds`,
+        `best_seconds`, `mean_completion_seconds`.
+      found: The crossover, drawn as a band.
+      note: The world and the repeats, in small print.
+    """
+    figure, (axes,) = new_figure(height_inches=4.4)
+    ends = _curves(axes, trials, "makespan_seconds")
+    _medians(axes, trials, "best_seconds", "--")
+    _medians(axes, trials, "mean_completion_seconds", ":")
+    axes.set_yscale("log", base=2)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_ylabel("seconds until clients have the file")
+    if found is not None:
+        _mark_crossover(axes, found, int(trials["clients"].min()))
+    _key_above(axes, [("-", "last client"), (":", "mean client"), ("--", "lower bound")])
+    label_ends(axes, ends, lambda value: f"{value:.3g} s")
+    paper_note(figure, note)
+    return figure
+
+
+def origin_traffic(trials: pd.DataFrame, ideal: pd.DataFrame, note: str) -> Figure:
+    """Draw how many copies the origin sends, and which share comes from peers, against N.
+
+    Args:
+      trials: `architecture`, `clients`, `valid`, `origin_copies`, `offload`.
+      ideal: By `clients`: `proportional_offload`, the swarm's where all uplinks are always busy,
+        and `most_offload`.
+      note: Small print.
+    """
+    figure, (copies, share) = new_figure(2, height_inches=3.7)
+    ends = _curves(copies, trials, "origin_copies")
+    copies.set_yscale("log", base=2)
+    copies.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    copies.set_ylabel("copies of the file")
+    copies.set_title("The origin sends …")
+    label_ends(copies, ends, lambda value: f"{value:.3g}")
+
+    ends = _curves(share, trials, "offload")
+    colour = LOOKS["swarm"].colour
+    share.plot(ideal.index, ideal["proportional_offload"], "--", color=colour, linewidth=1.3)
+    share.plot(ideal.index, ideal["most_offload"], "-.", color=MUTED, linewidth=1.1)
+    share.set_ylim(-0.05, 1.05)
+    share.yaxis.set_major_formatter(PercentFormatter(1.0))
+    share.set_ylabel("of all payload received")
+    share.set_title("… and other clients send")
+    # Low at the right, where a swarm's share has risen past it.
+    _line_key(share, [("--", "all uplinks busy"), ("-.", "most possible")], (0.33, 0.12))
+    label_ends(share, ends, lambda value: f"{value:.0%}")
+    paper_note(figure, note)
+    return figure
+
+
+def goodput(trials: pd.DataFrame, note: str) -> Figure:
+    """Draw verified bytes per second against N, with the most that theory allows, and utilisation.
+
+    Args:
+      trials: `architecture`, `clients`, `valid`, `goodput_bytes_per_second`,
+        `possible_bytes_per_second`, `uplink_utilisation`.
+      note: Small print.
+    """
+    figure, (rate, used) = new_figure(2, height_inches=3.7)
+    ends = _curves(rate, trials, "goodput_bytes_per_second", scale=1 / MEBIBYTE)
+    _medians(rate, trials, "possible_bytes_per_second", "--", scale=1 / MEBIBYTE)
+    rate.set_ylim(bottom=0)
+    rate.set_ylabel("verified payload of all clients (MiB/s)")
+    rate.set_title("What arrives in a second")
+    _line_key(rate, [("--", "most possible")], "upper left")
+    label_ends(rate, ends, lambda value: f"{value:.3g}")
+
+    ends = _curves(used, trials, "uplink_utilisation")
+    used.set_ylim(0, 1.05)
+    used.yaxis.set_major_formatter(PercentFormatter(1.0))
+    used.set_ylabel("of what all uplinks could send")
+    used.set_title("How busy the uplinks are")
+    label_ends(used, ends, lambda value: f"{value:.0%}")
+    paper_note(figure, note)
+    return figure
+
+
+def efficiency(trials: pd.DataFrame, thresholds: Sequence[Threshold], note: str) -> Figure:
+    """Draw which share of the possible speed each architecture reaches, with its thresholds.
+
+    Args:
+      trials: `architecture`, `clients`, `valid`, `efficiency`.
+      thresholds: Those about efficiency are drawn from their first N on.
+      note: Small print.
+    """
+    figure, (axes,) = new_figure(height_inches=3.8)
+    ends = _curves(axes, trials, "efficiency")
+    lowest = float(trials["efficiency"].min())
+    tested = sorted(int(one) for one in trials["clients"].unique())
+    drawn = False
+    for threshold in thresholds:
+        spoken_of = [one for one in tested if one >= threshold.from_clients]
+        if threshold.metric != "efficiency" or threshold.at_least is None or not spoken_of:
+            continue
+        lowest = min(lowest, threshold.at_least)
+        colour = LOOKS[threshold.architecture].colour
+        sides = [spoken_of[0] / 1.08, spoken_of[-1] * 1.08]
+        axes.plot(sides, [threshold.at_least] * 2, "-.", color=colour, linewidth=1.3)
+        drawn = True
+    axes.axhline(1.0, color=MUTED, linewidth=1.1, linestyle="--")
+    if math.isfinite(lowest):
+        axes.set_ylim(max(0.0, math.floor(lowest * 10 - 0.3) / 10), 1.03)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set_ylabel("fluid bound ÷ time of the last client")
+    keys: list[tuple[Line, str]] = [("--", "theory's limit")]
+    _key_above(axes, [*keys, ("-.", "threshold")] if drawn else keys)
+    label_ends(axes, ends, lambda value: f"{value:.0%}")
+    paper_note(figure, note)
+    return figure
+
+
+def _curves(
+    axes: Axes, trials: pd.DataFrame, column: str, *, scale: float = 1.0
+) -> dict[str, tuple[float, float]]:
+    """Draw one column: a point for each repeat, a line for their medians.
+
+    Returns:
+      The last point of each architecture's line.
+    """
+    ends: dict[str, tuple[float, float]] = {}
+    for architecture, rows in trials.groupby("architecture", sort=True):
+        look = LOOKS[str(architecture)]
+        known = rows[rows[column].notna()]
+        if known.empty:
+            continue
+        median = known.groupby("clients")[column].median() * scale
+        axes.plot(median.index, median, "-", color=look.colour, zorder=3)
+        for valid, some in known.groupby("valid"):
+            axes.plot(
+                some["clients"],
+                some[column] * scale,
+                look.marker,
+                color=look.colour,
+                markersize=5,
+                markerfacecolor=look.colour if valid else "none",
+                zorder=4,
+            )
+        ends[look.name] = (float(median.index[-1]), float(median.iloc[-1]))
+    clients_axis(axes, [int(one) for one in trials["clients"]], len(axes.figure.axes))
+    return ends
+
+
+def _medians(
+    axes: Axes, trials: pd.DataFrame, column: str, line: str, *, scale: float = 1.0
+) -> None:
+    for architecture, rows in trials.groupby("architecture", sort=True):
+        median = rows.groupby("clients")[column].median() * scale
+        colour = LOOKS[str(architecture)].colour
+        axes.plot(median.index, median, line, color=colour, linewidth=1.4, zorder=2)
+
+
+def _line_key(axes: Axes, lines: Sequence[tuple[Line, str]], where: Place) -> None:
+    """Explain the kinds of line once, in no architecture's colour."""
+    axes.legend(handles=_samples(lines), loc=where, fontsize=9, handlelength=2.4)
+
+
+def _key_above(axes: Axes, lines: Sequence[tuple[Line, str]]) -> None:
+    """Explain the kinds of line in a row above the axes, where no curve can pass."""
+    axes.legend(
+        handles=_samples(lines),
+        loc="lower left",
+        bbox_to_anchor=(-0.01, 0.99),
+        ncols=len(lines),
+        fontsize=9,
+        handlelength=2.4,
+    )
+
+
+def _samples(lines: Sequence[tuple[Line, str]]) -> list[Line2D]:
+    return [
+        Line2D([], [], color=MUTED, linestyle=line, linewidth=1.6, label=text)
+        for line, text in lines
+    ]
+
+
+def _mark_crossover(axes: Axes, found: Crossover, smallest: int) -> None:
+    """Shade between the largest N without a shown win and the smallest with wins from there on."""
+    if found.above is None:
+        return
+    axes.axvspan(found.above, found.at_most, color=BAND, zorder=0, linewidth=0)
+    # Beside the band where the curves are low; with nothing to the left of it, at its right.
+    left = found.above > smallest
+    axes.annotate(
+        f"the swarm begins to win\nabove {found.above}, at most {found.at_most} clients",
+        (found.above if left else found.at_most, 0.7 if left else 0.95),
+        xycoords=("data", "axes fraction"),
+        xytext=(-6 if left else 6, 0),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        va="top",
+        fontsize=9,
+        color=INK,
+    )

@@ -1,0 +1,296 @@
+"""What a report says and in which order; the templates only set it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from analysis import tables
+from analysis.charts import Chart
+from analysis.load import RunData
+from analysis.metrics import initiative
+from analysis.summary import Summary
+from analysis.tables import Rows, Table
+from analysis.wording import rate, size
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Plain text."""
+
+    kind: ClassVar[str] = "paragraph"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Something to copy, as it is."""
+
+    kind: ClassVar[str] = "code"
+    text: str
+
+
+Block = Paragraph | Code | Table | Chart
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of the report."""
+
+    anchor: str
+    short: str
+    """For the list of sections."""
+    title: str
+    blocks: Sequence[Block]
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """Why a reader must be careful: stands above everything else."""
+
+    title: str
+    reasons: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdLine:
+    """One threshold as it is shown."""
+
+    mark: str
+    kind: str
+    word: str
+    text: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The whole report, before it is set."""
+
+    name: str
+    question: str
+    banner: Banner | None
+    verdict: str
+    note: str
+    facts: str
+    thresholds: Sequence[ThresholdLine]
+    sections: Sequence[Section] = field(default_factory=tuple)
+    footer: str = ""
+
+
+def compose(run: RunData, summary: Summary, charts: Mapping[str, Chart]) -> Page:
+    """Put a report together.
+
+    Args:
+      run: The raw rows.
+      summary: The run judged.
+      charts: By name; those that are missing are left out.
+    """
+    settings = summary.settings
+    counted = initiative(run.nodes)
+    sections = [
+        _section(
+            "answer",
+            "Time",
+            charts.get("completion_time"),
+            "Time until every client has the file",
+            [tables.answer_table(summary), tables.point_table(summary)],
+        ),
+        _section(
+            "burden",
+            "Upload burden",
+            charts.get("upload_burden"),
+            "Upload burden of each node",
+            [tables.burden_table(summary)],
+        ),
+        _section(
+            "origin",
+            "Origin",
+            charts.get("origin_traffic"),
+            "Traffic of the origin",
+            [],
+        ),
+        _section(
+            "goodput",
+            "Throughput",
+            charts.get("goodput"),
+            "Throughput",
+            [],
+        ),
+        _section(
+            "waiting",
+            "Latency",
+            charts.get("waiting"),
+            "What one client waits for",
+            [tables.waiting_table(summary), *_requests(summary)],
+        ),
+        _section("spread", "One swarm", charts.get("one_run"), "One swarm, opened up", []),
+        _section(
+            "efficiency",
+            "Efficiency",
+            charts.get("efficiency"),
+            "Efficiency",
+            [],
+        ),
+        Section("roles", "Roles", "Who dialled, and who served?", _roles(summary, counted)),
+        *_placement(summary, counted),
+        Section(
+            "validity",
+            "Validity",
+            "Can this run be believed?",
+            [tables.check_table(summary), *_warnings(summary)],
+        ),
+        Section("repeat", "Repeat it", "How to repeat it", _how_to_repeat(run, summary)),
+    ]
+    return Page(
+        name=settings.name,
+        question=settings.question
+        or "Server or swarm: which is faster, and from how many clients?",
+        banner=_banner(summary),
+        verdict=summary.verdict,
+        note=summary.note,
+        facts=_facts(summary),
+        thresholds=[
+            ThresholdLine(
+                one.mark,
+                {True: "met", False: "missed", None: "open"}[one.met],
+                {True: "met", False: "missed", None: "not measured"}[one.met],
+                one.threshold.text,
+                one.detail,
+            )
+            for one in summary.thresholds
+        ],
+        sections=[one for one in sections if one.blocks],
+        footer=(
+            "Everything here is computed from the raw rows of this run's folder; "
+            f"python -m analysis report rebuilds it. Times are seconds of the {settings.world} "
+            "world; a GB is 10⁹ bytes, a MiB 2²⁰. Wire bytes are application bytes, protocol "
+            "included, TCP/IP not."
+        ),
+    )
+
+
+def _section(
+    anchor: str, short: str, chart: Chart | None, title: str, blocks: Sequence[Block]
+) -> Section:
+    drawn = [] if chart is None else [chart]
+    return Section(anchor, short, title, [*drawn, *(one for one in blocks if _has_rows(one))])
+
+
+def _has_rows(block: Block) -> bool:
+    return not isinstance(block, Table) or bool(block.rows)
+
+
+def _banner(summary: Summary) -> Banner | None:
+    titles = {
+        "invalid": "This run is not valid: do not use its numbers.",
+        "failed": "This run failed: not every trial has a result.",
+        "partial": "This run is partial: it was stopped before its end.",
+    }
+    title = titles.get(summary.status)
+    return Banner(title, summary.reasons) if title else None
+
+
+def _facts(summary: Summary) -> str:
+    settings = summary.settings
+    rates = {
+        "origin uplink us": settings.origin_uplink_bytes_per_second,
+        "client uplink u": settings.client_uplink_bytes_per_second,
+        "client downlink d": settings.client_downlink_bytes_per_second,
+    }
+    pieces = f" in pieces of {size(settings.piece_bytes)}" if settings.piece_bytes else ""
+    links = ", ".join(f"{name} {rate(value)}" for name, value in rates.items())
+    trials = f"{summary.trial_count} trials"
+    return f"File {size(settings.file_bytes)}{pieces}; {links}; {settings.world} world; {trials}."
+
+
+def _requests(summary: Summary) -> list[Block]:
+    found = [tables.request_table(summary, one) for one in ("server", "swarm")]
+    return [
+        Paragraph(
+            "Latency of single requests is shown for each architecture by itself: a request is the "
+            "whole file in one and a piece in the other, so these must not be compared."
+        ),
+        *(one for one in found if one.rows),
+    ]
+
+
+def _roles(summary: Summary, counted: pd.DataFrame) -> list[Block]:
+    main = summary.settings.placements[0]
+    if not summary.main_points:
+        return []
+    clients = max(one.clients for one in summary.main_points)
+    return [
+        Paragraph(
+            "In the client-server architecture clients only dial and ask, and the server only "
+            "accepts and serves. In the swarm every client does both."
+        ),
+        tables.roles_table(counted.loc[[main]].droplevel("placement"), clients),
+        tables.computation_table(summary),
+    ]
+
+
+def _placement(summary: Summary, counted: pd.DataFrame) -> list[Section]:
+    if len(summary.settings.placements) < 2:
+        return []
+    blocks: list[Block] = [
+        Paragraph(
+            "Clients and servers are processes, not hosts: the same roles, placed in other "
+            "processes, must give the same outcome."
+        ),
+        tables.placement_table(summary),
+        tables.ledger_table(counted),
+    ]
+    return [Section("placement", "Placement", "Does it matter where the processes are?", blocks)]
+
+
+def _warnings(summary: Summary) -> list[Block]:
+    rows: Rows = [
+        (f"{one.architecture} at N = {one.clients}", warning)
+        for one in summary.points
+        for warning in one.warnings
+    ]
+    if not rows:
+        return []
+    return [Table("Points that are not valid, and why", ("point", "warning"), rows, words=True)]
+
+
+def _how_to_repeat(run: RunData, summary: Summary) -> list[Block]:
+    manifest = run.manifest
+    facts: Rows = [
+        ("seed", str(summary.settings.seed)),
+        ("started", str(manifest.get("started", "—"))),
+        ("finished", str(manifest.get("finished", "—"))),
+        ("status", summary.status),
+        ("method version", str(manifest.get("method_version", "—"))),
+        (
+            "raw files",
+            "run.json, trials.parquet, nodes.parquet, transfers.parquet, samples.parquet",
+        ),
+        *((name.replace("_", " "), _text(value)) for name, value in _environment(manifest)),
+    ]
+    command = manifest.get("command", "")
+    text = command if isinstance(command, str) else shlex.join(str(one) for one in command)
+    return [
+        Code(text),
+        Table("What this run was made with", ("", ""), facts, words=True),
+        Paragraph("The scenario as it was resolved:"),
+        Code(json.dumps(manifest.get("scenario", {}), indent=1, ensure_ascii=False, default=str)),
+    ]
+
+
+def _environment(manifest: Any) -> list[tuple[str, Any]]:  # noqa: ANN401 - JSON, any shape
+    return list(dict(manifest.get("environment", {})).items())
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {one}" for name, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value)
+    return str(value)

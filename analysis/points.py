@@ -1,0 +1,236 @@
+"""Everything known about one architecture at one N: what summary.json says of it, and a bit more.
+
+Ratios and amounts are medians over the repeats. Quantiles pool the repeats' clients or requests,
+and are None where there are too few to have them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from analysis.burden import node_burdens, trial_burdens
+from analysis.computation import cpu_seconds_per_gigabyte, process_cpu_fractions
+from analysis.limits import trial_bounds
+from analysis.load import TRIAL_KEYS, RunData
+from analysis.metrics import (
+    completions,
+    first_bytes,
+    makespans,
+    offloads,
+    rates,
+    request_latencies,
+    waste,
+)
+from analysis.statistics import Spread, quantile, spread
+
+POINT_KEYS = ("placement", "architecture", "clients")
+PointKey = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Quantiles:
+    """Of pooled values; None where there are too few. `mean` is None where it says nothing."""
+
+    p50: float | None
+    p90: float | None
+    p99: float | None
+    mean: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """How a burden is shared among some nodes; None where nobody carried anything."""
+
+    burden_mean: float | None
+    burden_max: float | None
+    gini: float | None
+    jain: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One architecture at one N, in one placement of its processes."""
+
+    placement: str
+    architecture: str
+    clients: int
+    repeats: int
+    valid: bool
+    warnings: tuple[str, ...]
+    makespan: Spread | None
+    """None when no repeat has one: a client failed in each."""
+    bound_seconds: float | None
+    """Fluid bound."""
+    best_bound_seconds: float | None
+    """Highest bound that applies."""
+    efficiency: float | None
+    tightness: float | None
+    goodput_bytes_per_second: float | None
+    throughput_bytes_per_second: float | None
+    uplink_utilisation: float | None
+    first_done_seconds: float | None
+    completion: Quantiles
+    first_byte: Quantiles
+    request_latency: Quantiles
+    cpu_seconds_per_gigabyte: Mapping[str, float | None]
+    """Of `origin` and `client`; None where they cannot be told apart, or were not sampled."""
+    origin_copies: float | None
+    offload: float | None
+    everyone: Sharing
+    peers_only: Sharing
+    wasted_fraction: float | None
+    generator_cpu_fraction: float | None
+    node_host_cpu_fraction: float | None
+
+    @property
+    def key(self) -> PointKey:
+        """What tells it apart from the others of its run."""
+        return self.placement, self.architecture, self.clients
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """All metrics of a run, by trial or by node: what points, checks and figures are made from."""
+
+    trials: pd.DataFrame
+    """By trial, every metric that has one value in a trial."""
+    completions: pd.DataFrame
+    first_bytes: pd.DataFrame
+    latencies: pd.DataFrame
+    burdens: pd.DataFrame
+
+
+def measure(run: RunData) -> Measures:
+    """Compute every metric of a run from its raw rows."""
+    settings = run.settings
+    burdens = node_burdens(run.nodes, settings.file_bytes)
+    bounds = trial_bounds(
+        run.nodes,
+        file_bytes=settings.file_bytes,
+        piece_bytes=settings.piece_bytes,
+        burst_seconds=settings.burst_seconds,
+    )
+    parts = [
+        makespans(run.nodes),
+        bounds,
+        rates(run.nodes, settings.file_bytes),
+        offloads(run.nodes),
+        waste(run.nodes),
+        trial_burdens(burdens),
+        cpu_seconds_per_gigabyte(run.samples, run.nodes, settings.file_bytes),
+        process_cpu_fractions(run.samples),
+    ]
+    trials = pd.concat(parts, axis=1).sort_index()
+    trials.index.names = list(TRIAL_KEYS)
+    trials["efficiency"] = trials["fluid_seconds"] / trials["makespan_seconds"]
+    trials["tightness"] = trials["best_seconds"] / trials["makespan_seconds"]
+    return Measures(
+        trials,
+        completions(run.nodes),
+        first_bytes(run.nodes, run.transfers),
+        request_latencies(run.transfers),
+        burdens,
+    )
+
+
+def gather(measures: Measures, warnings: Mapping[PointKey, list[str]]) -> tuple[Point, ...]:
+    """Make the points of a run, by placement, architecture and N.
+
+    Args:
+      measures: As `measure` gives them.
+      warnings: What failed at each point; a point with a warning is not valid.
+    """
+    keys = list(POINT_KEYS)
+    pooled = {
+        "completion": _pool(measures.completions, "completion_seconds"),
+        "first_byte": _pool(measures.first_bytes, "first_byte_seconds"),
+        "latency": _pool(measures.latencies, "latency_seconds"),
+    }
+    points = []
+    for key, trials in measures.trials.groupby(keys, sort=True):
+        identity = _point_key(key)
+        found = warnings.get(identity, [])
+        values = {str(name): _median(trials[name]) for name in trials.columns}
+        makespan = spread(trials["makespan_seconds"].to_numpy())
+        middle = makespan.median if makespan else None
+        completion = pooled["completion"].get(identity)
+        points.append(
+            Point(
+                placement=identity[0],
+                architecture=identity[1],
+                clients=identity[2],
+                repeats=len(trials),
+                valid=not found,
+                warnings=tuple(found),
+                makespan=makespan,
+                bound_seconds=values["fluid_seconds"],
+                best_bound_seconds=values["best_seconds"],
+                efficiency=_ratio(values["fluid_seconds"], middle),
+                tightness=_ratio(values["best_seconds"], middle),
+                goodput_bytes_per_second=values["goodput_bytes_per_second"],
+                throughput_bytes_per_second=values["throughput_bytes_per_second"],
+                uplink_utilisation=values["uplink_utilisation"],
+                first_done_seconds=values["first_done_seconds"],
+                completion=_quantiles(completion, mean=True),
+                first_byte=_quantiles(pooled["first_byte"].get(identity)),
+                request_latency=_quantiles(pooled["latency"].get(identity)),
+                cpu_seconds_per_gigabyte={
+                    role: values[f"{role}_cpu_seconds_per_gigabyte"]
+                    for role in ("origin", "client")
+                },
+                origin_copies=values["origin_copies"],
+                offload=values["offload"],
+                everyone=_sharing(values, ""),
+                peers_only=_sharing(values, "peers_"),
+                wasted_fraction=values["wasted_fraction"],
+                generator_cpu_fraction=_most(trials["generator_cpu_fraction"]),
+                node_host_cpu_fraction=_most(trials["node_host_cpu_fraction"]),
+            )
+        )
+    return tuple(points)
+
+
+def _pool(frame: pd.DataFrame, column: str) -> dict[PointKey, pd.Series]:
+    return {_point_key(key): rows for key, rows in frame.groupby(list(POINT_KEYS))[column]}
+
+
+def _point_key(keys: Any) -> PointKey:  # noqa: ANN401 - pandas calls it Hashable
+    placement, architecture, clients = keys
+    return str(placement), str(architecture), int(clients)
+
+
+def _quantiles(values: pd.Series | None, *, mean: bool = False) -> Quantiles:
+    numbers = pd.Series(dtype=float) if values is None else values
+    array = numbers.to_numpy(dtype="float64")
+    average = _number(numbers.mean()) if mean and len(numbers) else None
+    return Quantiles(quantile(array, 0.5), quantile(array, 0.9), quantile(array, 0.99), average)
+
+
+def _sharing(values: Mapping[str, float | None], prefix: str) -> Sharing:
+    return Sharing(
+        values[f"{prefix}burden_mean"],
+        values[f"{prefix}burden_max"],
+        values[f"{prefix}gini"],
+        values[f"{prefix}jain"],
+    )
+
+
+def _median(values: pd.Series) -> float | None:
+    return _number(values.median())
+
+
+def _most(values: pd.Series) -> float | None:
+    return _number(values.max())
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _ratio(top: float | None, bottom: float | None) -> float | None:
+    return None if top is None or bottom is None else top / bottom

@@ -1,0 +1,209 @@
+"""A run judged: points, comparison, thresholds, checks, status, and the verdict they lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.checks import (
+    Check,
+    State,
+    above_bound,
+    all_verified,
+    bytes_conserved,
+    link_rates,
+    littles_law,
+    not_busy,
+    warnings_by_point,
+)
+from analysis.computation import populations
+from analysis.load import TRIAL_KEYS, RunData, Settings
+from analysis.points import Measures, Point, gather, measure
+from analysis.statistics import Comparison, Crossover, compare, crossover
+from analysis.thresholds import ThresholdResult, judge
+from analysis.verdict import answer, answer_for_one_arm, overhead_note
+
+EXIT_DONE, EXIT_MISSED, EXIT_UNTRUSTED = 0, 1, 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """Everything a report says, before it is drawn or written."""
+
+    run_path: Path
+    settings: Settings
+    status: str
+    """`complete`, `partial`, `failed` or `invalid`."""
+    reasons: tuple[str, ...]
+    verdict: str
+    note: str
+    """Which part of the curves is about overhead."""
+    points: tuple[Point, ...]
+    comparisons: tuple[Comparison, ...]
+    crossover: Crossover | None
+    thresholds: tuple[ThresholdResult, ...]
+    checks: tuple[Check, ...]
+    trial_count: int
+
+    @property
+    def report_path(self) -> Path:
+        """The page to open."""
+        return self.run_path / "report" / "report.html"
+
+    @property
+    def exit_code(self) -> int:
+        """3: not to be trusted; 1: failed, or a threshold missed; 0: neither."""
+        if self.status == "invalid":
+            return EXIT_UNTRUSTED
+        missed = any(one.met is False for one in self.thresholds)
+        return EXIT_MISSED if missed or self.status == "failed" else EXIT_DONE
+
+    @property
+    def main_points(self) -> tuple[Point, ...]:
+        """The points of the main placement: those the verdict and the figures are about."""
+        return tuple(one for one in self.points if one.placement == self.settings.placements[0])
+
+
+def summarise(run: RunData) -> tuple[Summary, Measures]:
+    """Compute, check and judge a run.
+
+    Args:
+      run: Its raw rows.
+
+    Returns:
+      The summary, and the measures that figures and tables are made from.
+    """
+    measures = measure(run)
+    checks = make_checks(run, measures)
+    points = gather(measures, warnings_by_point(checks))
+    settings = run.settings
+    main = settings.placements[0]
+    comparisons = compare_all(measures.trials, [one for one in points if one.placement == main])
+    thresholds = tuple(
+        judge(threshold, [one for one in points if one.placement == main])
+        for threshold in settings.thresholds
+    )
+    status, reasons = judge_status(run, checks)
+    return (
+        Summary(
+            run_path=run.path,
+            settings=settings,
+            status=status,
+            reasons=reasons,
+            verdict=word_verdict(status, reasons, comparisons, points),
+            note=overhead_note(parting_clients(settings)),
+            points=points,
+            comparisons=comparisons,
+            crossover=crossover(comparisons),
+            thresholds=thresholds,
+            checks=checks,
+            trial_count=len(run.trials),
+        ),
+        measures,
+    )
+
+
+def make_checks(run: RunData, measures: Measures) -> tuple[Check, ...]:
+    """Make every check of THEORY.md; a trial that failed openly is no result and not checked."""
+    done = run.trials[run.trials["outcome"] == "ok"]
+    keys = pd.MultiIndex.from_frame(done[list(TRIAL_KEYS)])
+    trials = measures.trials[measures.trials.index.isin(keys)]
+    nodes = run.nodes[pd.MultiIndex.from_frame(run.nodes[list(TRIAL_KEYS)]).isin(keys)]
+    return (
+        bytes_conserved(done),
+        all_verified(nodes),
+        above_bound(trials, trials),
+        littles_law(measures.completions, populations(run.samples), trials, run.settings.world),
+        not_busy("Load generator", "the load generator", trials["generator_cpu_fraction"], done),
+        not_busy("Node host", "the clients' node host", trials["node_host_cpu_fraction"], done),
+        link_rates(done),
+    )
+
+
+def compare_all(trials: pd.DataFrame, points: Sequence[Point]) -> tuple[Comparison, ...]:
+    """Compare both architectures at every N at which both are valid."""
+    valid = {(one.architecture, one.clients) for one in points if one.valid}
+    found = []
+    for clients in sorted({one.clients for one in points}):
+        if not {("server", clients), ("swarm", clients)} <= valid:
+            continue
+        placement = points[0].placement
+        both = [
+            _by_repeat(trials, placement, architecture, clients)
+            for architecture in ("server", "swarm")
+        ]
+        comparison = compare(clients, *both)
+        if comparison is not None:
+            found.append(comparison)
+    return tuple(found)
+
+
+def judge_status(run: RunData, checks: Sequence[Check]) -> tuple[str, tuple[str, ...]]:
+    """Say what a run is worth, and why it is not worth more."""
+    broken = [f"{one.name}: {one.detail}" for one in checks if one.state is State.FAILED]
+    said = [str(one) for one in run.manifest.get("reasons", ())]
+    status = str(run.manifest["status"])
+    if broken or status == "invalid":
+        return "invalid", (*broken, *said)
+    failed = run.trials[run.trials["outcome"] != "ok"]
+    if status == "failed" or len(failed):
+        seen = [
+            f"{row.architecture} at N = {row.clients}, repeat {row.repeat}: {row.outcome}"
+            for row in failed.itertuples()
+        ]
+        return "failed", (*seen, *said)
+    missing = run.expected_trials - len(run.trials)
+    if status == "partial" or missing > 0:
+        return "partial", (
+            f"{len(run.trials)} of {run.expected_trials} trials were measured",
+            *said,
+        )
+    return status, tuple(said)
+
+
+def parting_clients(settings: Settings) -> float | None:
+    """Give us/d, the N up to which theory has both architectures equal."""
+    downlink = settings.client_downlink_bytes_per_second
+    ratio = settings.origin_uplink_bytes_per_second / downlink
+    return ratio if ratio >= 1 and ratio != float("inf") else None
+
+
+def word_verdict(
+    status: str,
+    reasons: Sequence[str],
+    comparisons: Sequence[Comparison],
+    points: Sequence[Point],
+) -> str:
+    """Put the answer into words, never without what stands in its way."""
+    sentence = ""
+    if comparisons:
+        sentence = answer(comparisons)
+    else:
+        usable = [one for one in points if one.valid and one.makespan is not None]
+        if usable and len({one.architecture for one in usable}) == 1:
+            last = max(usable, key=lambda one: one.clients)
+            assert last.makespan is not None
+            sentence = answer_for_one_arm(
+                last.architecture, last.clients, last.makespan, last.efficiency
+            )
+    if status == "invalid":
+        why = reasons[0] if reasons else "a check failed"
+        first = f"This run must not be trusted ({why})."
+        return f"{first} What remains valid of it says: {sentence}" if sentence else first
+    if not sentence:
+        return "No answer: no number of clients was measured to the end."
+    if status == "partial":
+        return f"Partial run, {reasons[0]}. So far: {sentence}"
+    if status == "failed":
+        return f"Not every trial succeeded ({reasons[0] if reasons else 'see below'}). {sentence}"
+    return sentence
+
+
+def _by_repeat(
+    trials: pd.DataFrame, placement: str, architecture: str, clients: int
+) -> Mapping[int, float]:
+    rows = trials["makespan_seconds"].xs((placement, architecture, clients)).dropna()
+    return dict(zip(rows.index.astype(int), rows.astype(float), strict=True))

@@ -1,0 +1,112 @@
+"""The summary for programs: summary.json in CONTRACT.md's shape, and the same as a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from analysis.points import Point, Quantiles, Sharing
+from analysis.statistics import Spread
+from analysis.summary import Summary
+
+#: Enough for any use of a measured number, and no `0.30000000000000004`.
+SIGNIFICANT_DIGITS = 6
+
+
+def as_json(summary: Summary) -> str:
+    """Write summary.json; what is not known is `null`."""
+    return json.dumps(as_dict(summary), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def as_dict(summary: Summary) -> dict[str, Any]:
+    """Give summary.json's content."""
+    found = summary.crossover
+    several = len(summary.settings.placements) > 1
+    return {
+        "scenario": summary.settings.name,
+        "world": summary.settings.world,
+        "verdict": summary.verdict,
+        "crossover": found and {"above": found.above, "at_most": found.at_most},
+        "points": [_point(one, with_placement=several) for one in summary.points],
+    }
+
+
+def as_csv(summary: Summary) -> str:
+    """Write summary.csv: a row for each point, nested names joined by a dot."""
+    rows = [_flat(one) for one in as_dict(summary)["points"]]
+    written = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(written, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return written.getvalue()
+
+
+def _point(point: Point, *, with_placement: bool) -> dict[str, Any]:
+    placement = {"placement": point.placement} if with_placement else {}
+    return placement | {
+        "architecture": point.architecture,
+        "clients": point.clients,
+        "repeats": point.repeats,
+        "valid": point.valid,
+        "warnings": list(point.warnings),
+        "makespan_seconds": _spread(point.makespan),
+        "bound_seconds": _short(point.bound_seconds),
+        "efficiency": _short(point.efficiency),
+        "tightness": _short(point.tightness),
+        "goodput_bytes_per_second": _short(point.goodput_bytes_per_second),
+        "completion_seconds": {"mean": _short(point.completion.mean)}
+        | _quantiles(point.completion),
+        "first_byte_seconds": _quantiles(point.first_byte),
+        "cpu_seconds_per_gigabyte": {
+            role: _short(value) for role, value in point.cpu_seconds_per_gigabyte.items()
+        },
+        "request_latency_seconds": _quantiles(point.request_latency),
+        "origin_copies": _short(point.origin_copies),
+        "offload": _short(point.offload),
+        **_sharing(point.everyone),
+        "peers_only": _sharing(point.peers_only),
+        "wasted_fraction": _short(point.wasted_fraction),
+        "generator_cpu_fraction": _short(point.generator_cpu_fraction),
+    }
+
+
+def _spread(spread: Spread | None) -> dict[str, Any]:
+    if spread is None:
+        return {"median": None, "low": None, "high": None, "interval": "no repeat was complete"}
+    return {
+        "median": _short(spread.median),
+        "low": _short(spread.low),
+        "high": _short(spread.high),
+        "interval": spread.interval,
+    }
+
+
+def _quantiles(found: Quantiles) -> dict[str, float | None]:
+    return {"p50": _short(found.p50), "p90": _short(found.p90), "p99": _short(found.p99)}
+
+
+def _sharing(sharing: Sharing) -> dict[str, float | None]:
+    return {
+        "burden_mean": _short(sharing.burden_mean),
+        "burden_max": _short(sharing.burden_max),
+        "gini": _short(sharing.gini),
+        "jain": _short(sharing.jain),
+    }
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+
+
+def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = "; ".join(value) if isinstance(value, list) else value
+    return flat

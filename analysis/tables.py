@@ -1,0 +1,340 @@
+"""The tables of a report, as strings: the same for the page, for Markdown and for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import pandas as pd
+
+from analysis.points import Point, Quantiles
+from analysis.statistics import LEAST_SAMPLES, Spread, local_slopes
+from analysis.summary import Summary
+from analysis.wording import UNKNOWN, factor, low_to_high, number, percent, rate, seconds, size
+
+Rows = list[tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns and rows of text; the first cell of a row is its heading."""
+
+    kind: ClassVar[str] = "table"
+    caption: str
+    columns: tuple[str, ...]
+    rows: Rows = field(default_factory=list)
+    words: bool = False
+    """Sentences instead of numbers: set flush left."""
+
+
+def answer_table(summary: Summary) -> Table:
+    """Both architectures side by side, a row for each N: what the verdict rests on."""
+    points = {(one.architecture, one.clients): one for one in summary.main_points}
+    shown = {one.clients: one for one in summary.comparisons}
+    table = Table(
+        "Time until the last client has the file, median and range over the repeats, and how much "
+        "of the speed that theory allows that is.",
+        ("N", "server", "of bound", "swarm", "of bound", "server ÷ swarm", "the swarm is"),
+    )
+    for clients in sorted({clients for _, clients in points}):
+        cells = [str(clients)]
+        for architecture in ("server", "swarm"):
+            point = points.get((architecture, clients))
+            cells += [
+                _with_range(point.makespan) if point else UNKNOWN,
+                _share_of_bound(point),
+            ]
+        comparison = shown.get(clients)
+        if comparison is None:
+            cells += [UNKNOWN, "not compared"]
+        else:
+            ratio = comparison.ratio
+            cells += [
+                f"{factor(ratio.median)} ({low_to_high(ratio.low, ratio.high)})"
+                if ratio.repeats > 1
+                else factor(ratio.median),
+                comparison.outcome.value,
+            ]
+        table.rows.append(tuple(cells))
+    return table
+
+
+def point_table(summary: Summary) -> Table:
+    """Every point with its times, rates and bounds."""
+    table = Table(
+        "One row for each architecture and N; medians over the repeats. Slope is d ln T / d ln N "
+        "from the N before: 1 means time grows as the number of clients.",
+        (
+            "",
+            "N",
+            "repeats",
+            "first done",
+            "last done",
+            "fluid bound",
+            "efficiency",
+            "tightness",
+            "slope",
+            "goodput",
+            "wire rate",
+            "uplinks used",
+            "wasted",
+        ),
+    )
+    for points in _by_architecture(summary.main_points):
+        slopes = local_slopes(
+            [one.clients for one in points],
+            [one.makespan.median if one.makespan else float("nan") for one in points],
+        )
+        for point, slope in zip(points, slopes, strict=True):
+            table.rows.append(
+                (
+                    _name(point),
+                    str(point.clients),
+                    str(point.repeats),
+                    seconds(point.first_done_seconds),
+                    _with_range(point.makespan),
+                    seconds(point.bound_seconds),
+                    number(point.efficiency),
+                    number(point.tightness),
+                    UNKNOWN if slope is None else f"{slope:.2f}",
+                    rate(point.goodput_bytes_per_second),
+                    rate(point.throughput_bytes_per_second),
+                    percent(point.uplink_utilisation),
+                    percent(point.wasted_fraction, 1),
+                )
+            )
+    return table
+
+
+def burden_table(summary: Summary) -> Table:
+    """Who uploads how much, with and without the origin."""
+    table = Table(
+        "Upload burden in copies of the file. Gini: 0 all equal, towards 1 one node carries all. "
+        "Jain: 1 all equal. The tracker moves no payload and is not counted.",
+        (
+            "",
+            "N",
+            "origin sends",
+            "offload",
+            "mean",
+            "most",
+            "Gini",
+            "Jain",
+            "clients: mean",
+            "most",
+            "Gini",
+            "Jain",
+        ),
+    )
+    for points in _by_architecture(summary.main_points):
+        for point in points:
+            everyone, peers = point.everyone, point.peers_only
+            table.rows.append(
+                (
+                    _name(point),
+                    str(point.clients),
+                    number(point.origin_copies),
+                    percent(point.offload),
+                    number(everyone.burden_mean),
+                    number(everyone.burden_max),
+                    number(everyone.gini),
+                    number(everyone.jain),
+                    number(peers.burden_mean),
+                    number(peers.burden_max),
+                    number(peers.gini),
+                    number(peers.jain),
+                )
+            )
+    return table
+
+
+def waiting_table(summary: Summary) -> Table:
+    """What a client waits for: the same in both architectures, so comparable."""
+    table = Table(
+        "Since joining, all clients of all repeats pooled. "
+        f"{UNKNOWN}: too few clients for that quantile ({_least()}).",
+        (
+            "",
+            "N",
+            "first byte p50",
+            "p90",
+            "p99",
+            "complete mean",
+            "p50",
+            "p90",
+            "p99",
+        ),
+    )
+    for points in _by_architecture(summary.main_points):
+        for point in points:
+            table.rows.append(
+                (
+                    _name(point),
+                    str(point.clients),
+                    *_quantiles(point.first_byte),
+                    seconds(point.completion.mean),
+                    *_quantiles(point.completion),
+                )
+            )
+    return table
+
+
+def request_table(summary: Summary, architecture: str) -> Table:
+    """Latency of one architecture's requests: not comparable with the other's."""
+    unit = "the whole file" if architecture == "server" else "one piece"
+    table = Table(
+        f"{architecture}: a request asks for {unit}. From its intended start to its first byte.",
+        ("N", "p50", "p90", "p99"),
+    )
+    table.rows.extend(
+        (str(point.clients), *_quantiles(point.request_latency))
+        for point in summary.main_points
+        if point.architecture == architecture
+    )
+    return table
+
+
+def roles_table(initiative: pd.DataFrame, clients: int) -> Table:
+    """Who dialled and who served, at one N, as `metrics.initiative` counted it.
+
+    Args:
+      initiative: Of one placement, by architecture, clients and role.
+      clients: N.
+    """
+    table = Table(
+        f"Per node at N = {clients}, mean over nodes and repeats.",
+        (
+            "",
+            "nodes",
+            "dialled",
+            "accepted",
+            "requests made",
+            "requests served",
+            "payload up",
+            "payload down",
+        ),
+    )
+    for row in initiative.reset_index().to_dict("records"):
+        if row["clients"] != clients:
+            continue
+        table.rows.append(
+            (
+                f"{row['architecture']} {row['role']}",
+                f"{row['nodes']:.0f}",
+                number(row["connections_dialled"]),
+                number(row["connections_accepted"]),
+                number(row["requests_made"]),
+                number(row["requests_served"]),
+                size(row["uploaded_payload_bytes"]),
+                size(row["downloaded_payload_bytes"]),
+            )
+        )
+    return table
+
+
+def computation_table(summary: Summary) -> Table:
+    """What a delivered gigabyte costs in CPU, by role, and how busy the load generator was."""
+    table = Table(
+        "CPU seconds per gigabyte (10⁹ B) of verified payload, by role; and the busiest repeat's "
+        "share of a core. The load generator is Locust, the node host runs all clients.",
+        ("", "N", "origin", "clients", "load generator", "node host"),
+    )
+    for points in _by_architecture(summary.main_points):
+        for point in points:
+            cpu = point.cpu_seconds_per_gigabyte
+            table.rows.append(
+                (
+                    _name(point),
+                    str(point.clients),
+                    number(cpu["origin"]),
+                    number(cpu["client"]),
+                    percent(point.generator_cpu_fraction),
+                    percent(point.node_host_cpu_fraction),
+                )
+            )
+    return table
+
+
+def placement_table(summary: Summary) -> Table:
+    """The makespan where the same roles run in other processes."""
+    placements = summary.settings.placements
+    table = Table(
+        "Time until the last client has the file, by where the processes are.",
+        ("", "N", *placements),
+    )
+    found = {one.key: one for one in summary.points}
+    for architecture, clients in sorted({key[1:] for key in found}):
+        cells = [
+            _with_range(found[key].makespan) if key in found else UNKNOWN
+            for key in ((placement, architecture, clients) for placement in placements)
+        ]
+        table.rows.append((architecture, str(clients), *cells))
+    return table
+
+
+def ledger_table(initiative: pd.DataFrame) -> Table:
+    """Payload by role in each placement: it must not depend on where a process runs.
+
+    Args:
+      initiative: As `metrics.initiative` counts it, by placement, architecture, clients and role.
+    """
+    table = Table(
+        "Payload by role, all nodes of a trial together, mean over the repeats.",
+        ("", "N", "placement", "sent", "received"),
+    )
+    for row in initiative.reset_index().to_dict("records"):
+        if row["role"] == "tracker":
+            continue
+        sent, received = (
+            f"{row[f'{way}_payload_bytes'] * row['nodes']:,.0f} B"
+            for way in ("uploaded", "downloaded")
+        )
+        role = f"{row['architecture']} {row['role']}"
+        table.rows.append((role, str(row["clients"]), row["placement"], sent, received))
+    return table
+
+
+def check_table(summary: Summary) -> Table:
+    """Every check with what it found."""
+    table = Table(
+        "Checks made in every run. A failed one makes the run invalid.",
+        ("check", "result", "found", "what it means"),
+        words=True,
+    )
+    marks = {"ok": "✓ ok", "failed": "✗ failed", "not exercised": "— not exercised"}
+    table.rows.extend(
+        (one.name, marks[one.state.value], one.detail, one.meaning) for one in summary.checks
+    )
+    return table
+
+
+def _by_architecture(points: Sequence[Point]) -> list[list[Point]]:
+    names = sorted({one.architecture for one in points})
+    return [[one for one in points if one.architecture == name] for name in names]
+
+
+def _name(point: Point) -> str:
+    return point.architecture if point.valid else f"{point.architecture} (not valid)"
+
+
+def _with_range(spread: Spread | None) -> str:
+    if spread is None:
+        return "not completed"
+    if spread.repeats == 1:
+        return seconds(spread.median)
+    return f"{seconds(spread.median)} ({low_to_high(spread.low, spread.high)})"
+
+
+def _share_of_bound(point: Point | None) -> str:
+    return percent(point.efficiency) if point else UNKNOWN
+
+
+def _quantiles(found: Quantiles) -> tuple[str, str, str]:
+    return seconds(found.p50), seconds(found.p90), seconds(found.p99)
+
+
+def _least() -> str:
+    return ", ".join(
+        f"p{100 * share:g} needs {least}" for share, least in LEAST_SAMPLES.items() if share < 0.999
+    )

@@ -1,0 +1,53 @@
+"""The end of `make bench` on a terminal: table, thresholds, verdict, and the report's path."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table as Grid
+from rich.text import Text
+
+from analysis.checks import State
+from analysis.summary import Summary
+from analysis.tables import answer_table
+
+
+def terminal_summary(summary: Summary) -> RenderableType:
+    """Give what a person reads last: it fits 100 columns and says the same without colour."""
+    parts: list[RenderableType] = [_grid(summary)]
+    for one in summary.thresholds:
+        colour = {True: "green", False: "red", None: "dim"}[one.met]
+        parts.append(
+            Text.assemble((f" {one.mark} ", colour), f"{one.threshold.text} ", (one.detail, "dim"))
+        )
+    parts.extend(
+        Text(f" ✗ {one.name}: {one.detail}", style="bold red")
+        for one in summary.checks
+        if one.state is State.FAILED
+    )
+    bad = summary.status != "complete"
+    title = f"status: {summary.status}" if bad else None
+    parts.append(
+        Panel(
+            Text(summary.verdict, style="bold"),
+            border_style="red" if bad else "green",
+            title=title,
+            title_align="left",
+        )
+    )
+    if summary.comparisons:
+        parts.append(Text(summary.note, style="dim"))
+    # A path must stay in one piece to be copied.
+    parts.append(Text(f"Report: {summary.report_path}", no_wrap=True, overflow="ignore"))
+    return Group(*parts)
+
+
+def _grid(summary: Summary) -> Grid:
+    table = answer_table(summary)
+    grid = Grid(box=None, pad_edge=False, header_style="bold")
+    for column in table.columns:
+        colour = "dark_orange3" if column == "server" else "blue" if column == "swarm" else None
+        grid.add_column(column, justify="right", style=colour, no_wrap=True)
+    for row in table.rows:
+        grid.add_row(*row)
+    return grid

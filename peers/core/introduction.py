@@ -1,0 +1,151 @@
+"""How a peer meets others: it announces itself to the tracker and dials those it is told of.
+
+The tracker is spoken to over HTTP on a link of its own, one announce a link. It introduces; it is
+not needed once peers are connected: a tracker that does not answer is asked again, ever more rarely,
+while the swarm goes on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from peers.announce import AnnounceRequest, AnnounceResponse
+from peers.core.session import Session
+from peers.errors import TrackerError
+from servers.http1 import Request, ResponseHead
+from testbed.node import Address, Dial, Effect, LinkId, Send
+
+if TYPE_CHECKING:
+    from peers.core.peer import PeerConfig
+
+#: First pause after a tracker that did not answer; doubled each time, to the longest.
+RETRY_SECONDS = 1.0
+LONGEST_RETRY_SECONDS = 300.0
+
+#: A peer that knows nobody asks again this soon, whatever interval the tracker would like.
+LONELY_SECONDS = 2.0
+
+#: Addresses kept for later; a tracker that tells of more is believed so far.
+KNOWN_LIMIT = 500
+
+PEER_WIRE = "peer"
+TRACKER_WIRE = "tracker"
+
+
+class Introduction:
+    """Whom to announce to, and whom to dial."""
+
+    def __init__(self, config: PeerConfig, info_hash: bytes) -> None:
+        self._config = config
+        self._info_hash = info_hash
+        self._address: Address = ("", 0)
+        self._announce_at = 0.0
+        self._event = "started"
+        self._retry_seconds = RETRY_SECONDS
+        self._tracker_busy = False
+        self._tracker_link: LinkId | None = None
+        self._known: deque[Address] = deque()
+        self._dialling: set[Address] = set()
+        self.failure = ""
+        """What the tracker said was wrong, last."""
+
+    def started(self, address: Address, now: float) -> None:
+        """The peer lives at this address and may announce itself from now on."""
+        self._address = address
+        self._announce_at = now
+
+    def completed(self) -> None:
+        """The download is whole: the tracker hears of it (BEP 3, event `completed`)."""
+        self._event = "completed"
+        self._announce_at = 0.0
+
+    def orders(
+        self, sessions: Iterable[Session], now: float, *, leeching: bool
+    ) -> list[Effect]:
+        """Dial the tracker if an announce is due, and as many peers as are missing."""
+        out: list[Effect] = []
+        tracker = self._config.tracker
+        if tracker is not None and not self._tracker_busy and now >= self._announce_at:
+            self._tracker_busy = True
+            out.append(Dial(tracker, TRACKER_WIRE))
+        if not leeching or not self._known:
+            return out
+        links = list(sessions)
+        # Half of a peer's links are its own dials: so later comers find room at earlier ones.
+        dials = self._config.neighbours // 2 or 1
+        dials -= sum(session.dialled for session in links) + len(self._dialling)
+        room = self._config.neighbours - len(links) - len(self._dialling)
+        linked = {session.remote for session in links if session.dialled}
+        while self._known and dials > 0 and room > 0:
+            remote = self._known.popleft()
+            if remote in linked or remote in self._dialling or remote == self._address:
+                continue
+            self._dialling.add(remote)
+            out.append(Dial(remote, PEER_WIRE))
+            dials -= 1
+            room -= 1
+        return out
+
+    def dialled(self, remote: Address) -> None:
+        """A dial has come to an end, either way."""
+        self._dialling.discard(remote)
+
+    # --- The tracker ------------------------------------------------------------------------
+
+    def tracker_up(self, link: LinkId, peer_id: bytes, left_bytes: int) -> list[Effect]:
+        """Say hello to the tracker."""
+        self._tracker_link = link
+        request = AnnounceRequest(
+            info_hash=self._info_hash,
+            peer_id=peer_id,
+            port=self._address[1],
+            left=left_bytes,
+            event=self._event,
+        )
+        tracker = self._config.tracker
+        host = f"{tracker[0]}:{tracker[1]}" if tracker is not None else ""
+        target = f"{self._config.announce_path}?{request.to_query()}"
+        return [Send(link, Request("GET", target, (("Host", host), ("Connection", "close"))))]
+
+    def tracker_answered(self, link: LinkId, message: object, now: float) -> bool:
+        """Take what arrived on a link that is no peer's. True: the tracker has answered."""
+        if link != self._tracker_link or not isinstance(message, ResponseHead):
+            return False
+        self._tracker_link = None
+        self._tracker_busy = False
+        try:
+            answer = AnnounceResponse.decode(message.content)
+        except TrackerError as error:
+            self.failure = str(error)
+            self._try_again(now)
+            return True
+        if answer.failure:
+            self.failure = answer.failure
+            self._try_again(now)
+            return True
+        self.failure = ""
+        self._event = ""
+        self._retry_seconds = RETRY_SECONDS
+        self._announce_at = now + max(answer.interval, LONELY_SECONDS)
+        known = set(self._known)
+        for remote in answer.peers[: KNOWN_LIMIT - len(known)]:
+            if remote not in known:
+                self._known.append(remote)
+        return True
+
+    def tracker_down(self, link: LinkId, now: float) -> None:
+        """A link that is no peer's has ended; without an answer, ask again later."""
+        if link == self._tracker_link:
+            self._tracker_link = None
+            self.tracker_failed(now)
+
+    def tracker_failed(self, now: float) -> None:
+        """Nobody answered: ask again after a pause."""
+        self._tracker_busy = False
+        self._try_again(now)
+
+    def _try_again(self, now: float) -> None:
+        self._announce_at = now + self._retry_seconds
+        self._retry_seconds = min(2 * self._retry_seconds, LONGEST_RETRY_SECONDS)

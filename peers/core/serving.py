@@ -1,0 +1,91 @@
+"""Whom to serve: rotating grants.
+
+An uplink that is split among many pieces finishes none of them soon, and a piece can be passed on
+only when it is whole. So uploads are served piece by piece: as few grants at a time as keep the
+uplink full, each used up before the next peer, the least recently served, gets its turn.
+Simulated, this reaches 97-98 % of the ramp-up bound; four unchoke slots .72-.82; everybody unchoked
+.39-.77.
+
+On the wire a grant is an UNCHOKE. It is used up when one piece was asked for: a peer with the fast
+extension (BEP 6) is choked at that moment, because a choke no longer cancels what was asked; any
+other when the last block has been sent. While nobody else waits, grants go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+
+from peers.core.session import Phase, Session
+
+#: A grant that its peer does not use is given to another after this time, or two round trips.
+LAPSE_SECONDS = 1.0
+
+#: A grant that has not been used for this time no longer counts as one that keeps the uplink full.
+PATIENCE_SECONDS = 0.030
+
+#: However many grants lie unused, there are at most this many times the configured number.
+OVERCOMMIT = 4
+
+
+class RotatingGrants:
+    """Keeps `grants` grants in use and gives the next to the least recently served."""
+
+    def __init__(self, grants: int, rng: Random) -> None:
+        self._wanted = grants
+        self._rng = rng
+        self._number = 0
+        self.granted: list[Session] = []
+        """Those being served, in the order in which their next blocks are sent."""
+
+    def newcomer(self, session: Session) -> None:
+        """Place a peer that was never served: before all that were, in random order."""
+        session.last_served = self._rng.random() - 1.0
+
+    def waiting(self, sessions: Iterable[Session], ours: int) -> Session | None:
+        """Say who is next among those who want something and are not being served."""
+        best: Session | None = None
+        for session in sessions:
+            if (
+                session.peer_interested
+                and session.am_choking
+                and not session.granted
+                and ours & ~session.pieces
+                and session.phase is Phase.OPEN
+                and (best is None or session.last_served < best.last_served)
+            ):
+                best = session
+        return best
+
+    def room(self, now: float) -> bool:
+        """Whether another grant is needed to keep the uplink full."""
+        granted = self.granted
+        if len(granted) < self._wanted:
+            return True
+        if len(granted) >= self._wanted * OVERCOMMIT:
+            return False
+        in_use = 0
+        for session in granted:
+            if session.writable if session.queue else now - session.granted_at < PATIENCE_SECONDS:
+                in_use += 1
+        return in_use < self._wanted
+
+    def grant(self, session: Session, now: float) -> None:
+        """Serve this peer from now on."""
+        self._number += 1
+        session.last_served = self._number
+        session.granted = True
+        session.granted_at = now
+        session.granted_piece = -1
+        self.granted.append(session)
+
+    def rotate(self, session: Session) -> None:
+        """A piece is done and nobody waits: the others who are served come before its next."""
+        self.granted.remove(session)
+        self.granted.append(session)
+
+    def end(self, session: Session) -> None:
+        """The grant is used up, lapsed or the peer gone."""
+        if session.granted:
+            session.granted = False
+            self.granted.remove(session)

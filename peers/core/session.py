@@ -1,0 +1,132 @@
+"""One connection to another peer, as the peer sees it: phase, flags, pieces, requests both ways.
+
+The phases are a table; a message that is absent from it is a violation by the remote. The four
+choke and interest flags are independent booleans, not states.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from enum import Enum
+
+from peers.messages import (
+    AllowedFast,
+    Bitfield,
+    Block,
+    Cancel,
+    Choke,
+    Extended,
+    Handshake,
+    Have,
+    HaveAll,
+    HaveNone,
+    Interested,
+    KeepAlive,
+    NotInterested,
+    Port,
+    RejectRequest,
+    Request,
+    SuggestPiece,
+    Unchoke,
+)
+from testbed.node import Address, LinkId
+
+
+class Phase(Enum):
+    """How far a connection has come."""
+
+    AWAITING_HANDSHAKE = "awaiting handshake"
+    AWAITING_FIRST = "awaiting first message"
+    OPEN = "open"
+
+
+_ANY_TIME = (
+    KeepAlive,
+    Choke,
+    Unchoke,
+    Interested,
+    NotInterested,
+    Have,
+    Request,
+    Block,
+    Cancel,
+    Port,
+    SuggestPiece,
+    RejectRequest,
+    AllowedFast,
+    Extended,
+)
+
+#: What may arrive in each phase, and the phase it leads to. An absent pair is a violation. BEP 3: a
+#: bitfield may only be the first message; BEP 6 adds the two short forms of it.
+TRANSITIONS: Mapping[Phase, Mapping[type, Phase]] = {
+    Phase.AWAITING_HANDSHAKE: {Handshake: Phase.AWAITING_FIRST},
+    Phase.AWAITING_FIRST: {
+        **dict.fromkeys((Bitfield, HaveAll, HaveNone), Phase.OPEN),
+        **dict.fromkeys(_ANY_TIME, Phase.OPEN),
+        # BEP 10 clients may send their extended handshake before the bitfield.
+        Extended: Phase.AWAITING_FIRST,
+        KeepAlive: Phase.AWAITING_FIRST,
+    },
+    Phase.OPEN: dict.fromkeys(_ANY_TIME, Phase.OPEN),
+}
+
+#: BEP 6 messages: from a peer that did not announce the extension they are violations.
+FAST_ONLY = frozenset({HaveAll, HaveNone, SuggestPiece, RejectRequest, AllowedFast})
+
+
+class Session:
+    """What is known of one connected peer. Plain state; the peer node decides."""
+
+    __slots__ = (
+        "am_choking",
+        "am_interested",
+        "counted",
+        "dialled",
+        "fast",
+        "granted",
+        "granted_at",
+        "granted_piece",
+        "heard_at",
+        "last_served",
+        "link",
+        "outstanding",
+        "peer_choking",
+        "peer_id",
+        "peer_interested",
+        "phase",
+        "pieces",
+        "queue",
+        "remote",
+        "writable",
+    )
+
+    def __init__(self, link: LinkId, remote: Address, *, dialled: bool, now: float) -> None:
+        self.link = link
+        self.remote = remote
+        self.dialled = dialled
+        self.phase = Phase.AWAITING_HANDSHAKE
+        self.peer_id = b""
+        self.fast = False
+        self.am_choking = True
+        self.am_interested = False
+        self.peer_choking = True
+        self.peer_interested = False
+        self.pieces = 0
+        """What it has said to have."""
+        self.counted = 0
+        """Those of its pieces that the picker has counted: none of a peer that came as a seed."""
+        self.outstanding: dict[tuple[int, int], float] = {}
+        """Blocks we asked for, (piece, begin) → when, in the order of asking."""
+        self.queue: deque[Request] = deque()
+        """Blocks it asked for and was promised."""
+        self.writable = True
+        self.granted = False
+        """It is being served: it may ask, or what it asked for is still being sent."""
+        self.granted_at = 0.0
+        self.granted_piece = -1
+        """The piece its grant is being used for."""
+        self.last_served = 0.0
+        """Number of the grant it last had; the smallest is served next."""
+        self.heard_at = now

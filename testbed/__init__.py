@@ -1,0 +1,1 @@
+"""The ground both architectures stand on. Nothing here knows a protocol."""

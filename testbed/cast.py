@@ -1,0 +1,65 @@
+"""Who takes part in a trial, and where: the same for both architectures and both worlds.
+
+`servers.build` and `peers.build` each provide a `Cast`. A trial asks it for its places, gives every
+place a station in some world, and starts them in the order of `STARTING_ORDER`: those who must be
+found are up, and their addresses known, before those who look for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from testbed.node import Address, Node, NodeId
+from testbed.storage import Storage
+from testbed.wire import Wire
+
+Role = Literal["origin", "client", "tracker"]
+
+STARTING_ORDER: tuple[Role, ...] = ("tracker", "origin", "client")
+
+ORIGIN = NodeId(0)
+"""The node that has the file at the start; clients follow as 1..N, others after them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One node's role and links. Its address is given by the world it lives in."""
+
+    node_id: NodeId
+    role: Role
+    accepts: str | None
+    """Name of the wire on which it takes links; None: it only dials."""
+    uplink_bytes_per_second: float
+    downlink_bytes_per_second: float
+    latency_seconds: float
+
+
+class Cast(Protocol):
+    """Everybody who takes part in one trial of one architecture."""
+
+    architecture: str
+    """`server` or `swarm`."""
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """All nodes, by node_id."""
+
+    @property
+    def wires(self) -> Mapping[str, Wire]:
+        """The protocols that live links need, by name."""
+
+    def node(
+        self,
+        place: Place,
+        known: Mapping[Role, Address],
+        storage: Storage | None,
+    ) -> Node:
+        """Make the node of a place. Where it lives it hears when it is started.
+
+        Args:
+          place: One of `places`.
+          known: Addresses of the roles started before it.
+          storage: The whole file for the origin, an empty one for a client, None for a tracker.
+        """

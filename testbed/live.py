@@ -1,0 +1,306 @@
+"""The live world: nodes on real sockets and the wall clock, in one trio task.
+
+One task owns an epoll of every socket in the process and a heap of what is due. A task for each
+connection is the more usual shape under trio; docs/decisions/0001 has the measurement that decided
+against it. The turn is:
+
+    wait for a socket or for the next due time     (trio: cancellation, signals, other tasks)
+    sockets that are ready → messages → nodes
+    what is due            → nodes
+    links written to       → one sendmsg each
+
+Sockets are registered once, edge-triggered: a link remembers that it may be readable and stops
+reading when its downlink says so, which costs no system call. The kernel's buffers and the sender's
+window are the back-pressure.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import select
+import socket
+import time
+from collections.abc import Callable, Mapping
+
+import trio
+
+from testbed.link import Pacer
+from testbed.live_link import LiveLink
+from testbed.node import Address, DialFailed, Node
+from testbed.sockets import listen, new_socket
+from testbed.station import Station
+from testbed.wire import Wire
+
+EDGE = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+
+#: One turn handles at most so many ready sockets before due timers get their chance again.
+EVENTS_A_TURN = 256
+
+#: A connection attempt on loopback is answered at once; the rest is a firewall or a dead host.
+DIAL_SECONDS = 10.0
+
+#: A link that has something to send and cannot send any of it for so long is down.
+STALL_SECONDS = 30.0
+
+#: How long to wait before accepting again when the process has no descriptor left.
+ACCEPT_PAUSE_SECONDS = 0.1
+
+READ_BUFFER_BYTES = 256 * 1024
+
+
+class LiveWorld:
+    """Runs stations on real sockets. `started_at`: the monotonic time of the trial's start."""
+
+    def __init__(self, started_at: float | None = None) -> None:
+        self.started_at = time.monotonic() if started_at is None else started_at
+        self.stations: list[LiveStation] = []
+        self.buffer = memoryview(bytearray(READ_BUFFER_BYTES))
+        self.worst_lag_seconds = 0.0
+        """How late the latest of the due calls was since this was last reset."""
+        self.open_links: set[LiveLink] = set()
+        self._epoll = select.epoll()
+        self._handlers: dict[int, Callable[[int], None]] = {}
+        self._due: list[tuple[float, int, Callable[..., None], tuple[object, ...]]] = []
+        self._order = itertools.count()
+        self._to_flush: list[LiveLink] = []
+        self._to_read: list[LiveLink] = []
+        self._sleep: trio.CancelScope | None = None
+        self._sleeps_until = 0.0
+
+    # --- Clock ------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Seconds since the trial began."""
+        return time.monotonic() - self.started_at
+
+    def call_at(self, when: float, function: Callable[..., None], *args: object) -> None:
+        """Call at `when`, or as soon as possible after it."""
+        heapq.heappush(self._due, (when, next(self._order), function, args))
+        if self._sleep is not None and when < self._sleeps_until:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._sleep is not None:
+            self._sleep.cancel()
+
+    # --- Sockets ----------------------------------------------------------------------------
+
+    def watch(self, sock: socket.socket, handler: Callable[[int], None]) -> None:
+        """Call the handler with epoll's mask whenever the socket has news. Once for each socket."""
+        self._handlers[sock.fileno()] = handler
+        self._epoll.register(sock.fileno(), EDGE)
+
+    def forget(self, sock: socket.socket) -> None:
+        """Stop watching, and close."""
+        self._handlers.pop(sock.fileno(), None)
+        sock.close()  # The kernel takes a closed descriptor off the epoll.
+
+    def flush_soon(self, link: LiveLink) -> None:
+        """Send what the link has at the end of this turn: all messages of one moment together."""
+        self._to_flush.append(link)
+        self._wake()
+
+    def read_soon(self, link: LiveLink) -> None:
+        """Let the link go on reading in the next turn, after everybody else had theirs."""
+        self._to_read.append(link)
+        self._wake()
+
+    # --- Stations ---------------------------------------------------------------------------
+
+    def add(
+        self,
+        node: Node,
+        address: Address,
+        wires: Mapping[str, Wire],
+        *,
+        accepts: str | None,
+        uplink: Pacer,
+        downlink: Pacer,
+        latency_seconds: float = 0.0,
+        connection_limit: int = 4096,
+    ) -> LiveStation:
+        """Give a node a place. With `accepts`, the name of a wire, it listens from now on.
+
+        Raises:
+          OSError: the address cannot be listened at.
+        """
+        station = LiveStation(self, node, address, wires, uplink, downlink, latency_seconds)
+        if accepts is not None:
+            station.listen(accepts, connection_limit)
+        self.stations.append(station)
+        return station
+
+    # --- The turn ---------------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Drive all stations until cancelled.
+
+        Raises:
+          Exception: whatever a node raises: a node that raises is a bug of ours.
+        """
+        task_status.started()
+        self.call_at(self.now() + STALL_SECONDS / 4, self._find_stalled)
+        try:
+            while True:
+                self._turn()
+                await self._wait()
+        finally:
+            self.close()
+
+    def _turn(self) -> None:
+        to_read, self._to_read = self._to_read, []
+        for link in to_read:
+            link.read()
+        for descriptor, mask in self._epoll.poll(0, EVENTS_A_TURN):
+            handler = self._handlers.get(descriptor)
+            if handler is not None:
+                handler(mask)
+        due = self._due
+        now = self.now()
+        if due and now - due[0][0] > self.worst_lag_seconds:
+            self.worst_lag_seconds = now - due[0][0]
+        while due and due[0][0] <= now:
+            _, _, function, args = heapq.heappop(due)
+            function(*args)
+        while self._to_flush:
+            to_flush, self._to_flush = self._to_flush, []
+            for link in to_flush:
+                link.flush()
+
+    async def _wait(self) -> None:
+        if self._to_read or (self._due and self._due[0][0] <= self.now()):
+            await trio.lowlevel.checkpoint()
+            return
+        self._sleeps_until = self._due[0][0] if self._due else float("inf")
+        with trio.move_on_after(max(0.0, self._sleeps_until - self.now())) as self._sleep:
+            await trio.lowlevel.wait_readable(self._epoll.fileno())
+        self._sleep = None
+
+    def _find_stalled(self) -> None:
+        now = self.now()
+        for link in sorted(self.open_links, key=lambda link: link.fileno):
+            if link.stalled_since is not None and now - link.stalled_since > STALL_SECONDS:
+                link.fail("stalled")
+        self.call_at(now + STALL_SECONDS / 4, self._find_stalled)
+
+    # --- The end ----------------------------------------------------------------------------
+
+    async def drain(self, seconds: float) -> bool:
+        """Let every node begin nothing new, let what is under way arrive, and end all links.
+
+        Returns whether all links came to a clean end in time. Call it while `run` runs.
+        """
+        for station in self.stations:
+            station.stop_listening()
+            station.stop()
+        with trio.move_on_after(seconds) as scope:
+            while any(station.has_payload_under_way for station in self.stations):
+                await trio.sleep(0.005)
+            for link in sorted(self.open_links, key=lambda link: link.fileno):
+                link.station.links.pop(link.id, None)
+                link.hang_up()
+            while self.open_links:
+                await trio.sleep(0.005)
+        return not scope.cancelled_caught
+
+    def close(self) -> None:
+        """Close every socket at once."""
+        for station in self.stations:
+            station.stop_listening()
+        for link in list(self.open_links):
+            link.close()
+        self._epoll.close()
+
+
+class LiveStation(Station):
+    """A node on real sockets."""
+
+    def __init__(
+        self,
+        world: LiveWorld,
+        node: Node,
+        address: Address,
+        wires: Mapping[str, Wire],
+        uplink: Pacer,
+        downlink: Pacer,
+        latency_seconds: float,
+    ) -> None:
+        super().__init__(world, node, address, uplink, downlink, latency_seconds)
+        self.world = world
+        self.wires = wires
+        self.shaped = uplink.bytes_per_second < float("inf")
+        self.shaped_down = downlink.bytes_per_second < float("inf")
+        self.downlink_passed_bytes = 0
+        self.links_held = 0
+        """Links whose bytes have arrived and wait for the downlink's pace."""
+        self._listener: socket.socket | None = None
+        self._accepts = ""
+        self._connection_limit = 0
+        self._connections = 0
+
+    @property
+    def has_payload_under_way(self) -> bool:
+        """Whether payload waits for the uplink or for room in a socket."""
+        return self._payload_waiting > 0 or any(
+            isinstance(link, LiveLink) and link.outbox for link in self.links.values()
+        )
+
+    # --- Accepting --------------------------------------------------------------------------
+
+    def listen(self, wire: str, connection_limit: int) -> None:
+        """Accept links of this wire; the address learns its port.
+
+        Raises:
+          OSError: the address cannot be listened at.
+        """
+        self._listener = listen(self.address, shaped=self.shaped or self.shaped_down)
+        self.address = self._listener.getsockname()[:2]
+        self._accepts = wire
+        self._connection_limit = connection_limit
+        self.world.watch(self._listener, self._accept)
+
+    def stop_listening(self) -> None:
+        """Accept no more."""
+        if self._listener is not None:
+            self.world.forget(self._listener)
+            self._listener = None
+
+    def _accept(self, _mask: int = 0) -> None:
+        while self._listener is not None:
+            try:
+                sock, remote = self._listener.accept()
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                continue  # It went away while it waited.
+            except OSError:
+                # No descriptor left. Those who wait stay in the backlog.
+                self.world.call_at(self.clock.now() + ACCEPT_PAUSE_SECONDS, self._accept)
+                return
+            if len(self.links) >= self._connection_limit:
+                self.count_violation("too many connections")
+                sock.close()
+                continue
+            sock.setblocking(False)
+            link = LiveLink(self, self.new_link_id(), remote[:2], sock, self._accepts, dialled=False)
+            link.come_up()
+
+    # --- Dialling ---------------------------------------------------------------------------
+
+    def dial(self, remote: Address, wire: str) -> None:
+        """Open a link; the node hears `LinkUp` or `DialFailed`."""
+        sock = new_socket(shaped=self.shaped or self.shaped_down)
+        try:
+            if hasattr(socket, "IP_BIND_ADDRESS_NO_PORT"):
+                sock.setsockopt(socket.IPPROTO_IP, socket.IP_BIND_ADDRESS_NO_PORT, 1)
+            sock.bind((self.address[0], 0))
+            sock.connect(remote)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            sock.close()
+            self.feed(DialFailed(remote, wire, error.strerror or type(error).__name__))
+            return
+        link = LiveLink(self, self.new_link_id(), remote, sock, wire, dialled=True)
+        link.await_connection(DIAL_SECONDS)

@@ -1,0 +1,77 @@
+"""Sockets as the testbed wants them: small buffers where shaped, one congestion control for all.
+
+Linux: each node has a loopback address of its own (all of 127/8 is local), and congestion control
+is chosen per socket. Elsewhere nodes share 127.0.0.1 and the system's congestion control.
+"""
+
+from __future__ import annotations
+
+import resource
+import socket
+import sys
+
+from testbed.node import Address, NodeId
+
+#: The kernel doubles what is asked for. Default buffers hide about 3 MB for each connection: the
+#: sender "has finished" 3 MB before the receiver has. Set before listen and before connect, or the
+#: window scale is fixed already.
+SHAPED_BUFFER_BYTES = 32 * 1024
+
+#: Some systems default to BBR, which paces even on loopback. After accept it is too late to change.
+CONGESTION_CONTROL = b"cubic"
+
+LISTEN_BACKLOG = 1024
+
+
+def new_socket(*, shaped: bool) -> socket.socket:
+    """Make a TCP socket with the testbed's options; not connected, not blocking."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if shaped:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SHAPED_BUFFER_BYTES)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SHAPED_BUFFER_BYTES)
+    congestion = getattr(socket, "TCP_CONGESTION", None)
+    if congestion is not None:
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, congestion, CONGESTION_CONTROL)
+        except OSError:
+            pass  # The kernel lacks it; the environment in run.json names what it used instead.
+    return sock
+
+
+def listen(address: Address, *, shaped: bool) -> socket.socket:
+    """Listen at an address; port 0 takes a free one.
+
+    Raises:
+      OSError: the port is in use, or the address is not this machine's.
+    """
+    sock = new_socket(shaped=shaped)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(LISTEN_BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def loopback_host(node_id: NodeId) -> str:
+    """Give a node an address of its own where the system has them, so that addresses can differ."""
+    if not sys.platform.startswith("linux"):
+        return "127.0.0.1"
+    high, low = divmod(node_id + 1, 250)
+    return f"127.77.{high}.{low + 1}"
+
+
+def raise_open_file_limit(wanted: int) -> int:
+    """Raise the limit on open files as far as needed and allowed; give the limit in force."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, max(soft, hard)))
+        except (ValueError, OSError):
+            soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return soft

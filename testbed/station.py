@@ -1,0 +1,285 @@
+"""A node's place in a world: applies its effects, feeds it its events, keeps its ledger.
+
+Both worlds subclass `Station` and `Link`, so the rules of the node contract (who waits for the
+uplink, what a control message waits for, when a link counts as having room) are written once. A
+world adds only how bytes get from one link's end to the other's, and what time it is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from testbed.link import Pacer, RateMeter
+from testbed.node import (
+    Address,
+    Departed,
+    Dial,
+    Effect,
+    Event,
+    Finished,
+    HangUp,
+    Ledger,
+    LinkDown,
+    LinkId,
+    LinkUp,
+    Message,
+    Node,
+    Observe,
+    Received,
+    Send,
+    Started,
+    Stopping,
+    Transfer,
+    Woken,
+    Writable,
+)
+
+
+class Clock(Protocol):
+    """What a station needs of its world: the time, and to be called later."""
+
+    def now(self) -> float:
+        """Seconds since the trial began."""
+
+    def call_at(self, when: float, function: Callable[..., None], *args: object) -> None:
+        """Call at `when`, or as soon as possible after it; in order of `when`, then of asking."""
+
+
+class Link:
+    """One end of a connection. A world subclasses it and moves the bytes."""
+
+    __slots__ = ("blocked", "clear_at", "id", "remote", "station")
+
+    def __init__(self, station: Station, link_id: LinkId, remote: Address) -> None:
+        self.station = station
+        self.id = link_id
+        self.remote = remote
+        self.clear_at = 0.0
+        """When the last payload reserved on this link departs: control messages wait for it."""
+        self.blocked = False
+        """The node was told that there is no room; it is owed a `Writable`."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the far end, or the way there, takes more payload."""
+        raise NotImplementedError
+
+    def transmit(self, message: Message) -> None:
+        """Put a message on its way: it has departed, and the delay of the link has passed.
+
+        After the link has ended it does nothing.
+        """
+        raise NotImplementedError
+
+    def hang_up(self) -> None:
+        """End the link after all that was transmitted."""
+        raise NotImplementedError
+
+
+class Station:
+    """One node at work in a world.
+
+    Args:
+      clock: The world's time.
+      node: The participant.
+      address: Where it lives; links it dials leave from this host.
+      uplink: Its outgoing line. Infinite rate means unshaped.
+      downlink: Its incoming line.
+      latency_seconds: One way, added to what the machine has, on everything this node sends.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        node: Node,
+        address: Address,
+        uplink: Pacer,
+        downlink: Pacer,
+        latency_seconds: float = 0.0,
+    ) -> None:
+        self.clock = clock
+        self.node = node
+        self.address = address
+        self.uplink = uplink
+        self.downlink = downlink
+        self.latency_seconds = latency_seconds
+        self.ledger = Ledger()
+        self.transfers: list[Transfer] = []
+        self.links: dict[LinkId, Link] = {}
+        self.uplink_meter = RateMeter(uplink)
+        self.downlink_meter = RateMeter(downlink)
+        self.on_finished: Callable[[Station], None] | None = None
+        self._queue: deque[Event] = deque()
+        self._busy = False
+        self._payload_waiting = 0
+        self._alarm_at: float | None = None
+        self._next_link = 0
+
+    # --- What a world calls -----------------------------------------------------------------
+
+    def start(self, scheduled_seconds: float) -> None:
+        """Let the node begin."""
+        self.ledger.joined_seconds = self.clock.now()
+        self.feed(Started(self.address, scheduled_seconds))
+
+    def stop(self) -> None:
+        """Let the node begin nothing new."""
+        self.feed(Stopping())
+
+    def new_link_id(self) -> LinkId:
+        """Give the next link its number: the order of this node's links, never reused."""
+        self._next_link += 1
+        return LinkId(self._next_link)
+
+    def link_is_up(self, link: Link, *, dialled: bool, wire: str) -> None:
+        """Enter a link that is open now, and tell the node."""
+        self.links[link.id] = link
+        if dialled:
+            self.ledger.connections_dialled += 1
+        else:
+            self.ledger.connections_accepted += 1
+        self.feed(LinkUp(link.id, link.remote, dialled, wire))
+
+    def link_is_down(self, link: Link, reason: str, *, violation: bool = False) -> None:
+        """Strike out a link that the other side or the network ended, and tell the node."""
+        if violation:
+            self.count_violation(reason)
+        if self.links.pop(link.id, None) is not None:
+            self.feed(LinkDown(link.id, reason))
+
+    def count_violation(self, reason: str) -> None:
+        """Count a link that ended for a fault of the remote."""
+        counts = self.ledger.violations
+        counts[reason] = counts.get(reason, 0) + 1
+
+    def receive(self, link: Link, message: Message) -> None:
+        """Hand a whole message to the node, unless it has hung up meanwhile."""
+        if link.id in self.links:
+            self.feed(Received(link.id, message))
+
+    def has_room_again(self, link: Link) -> None:
+        """Tell the node, if it was told that there is none."""
+        if link.blocked and link.id in self.links:
+            link.blocked = False
+            self.feed(Writable(link.id))
+
+    def feed(self, event: Event) -> None:
+        """Give the node one event and apply what it orders. Never re-enters the node."""
+        self._queue.append(event)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            queue, handle, clock = self._queue, self.node.handle, self.clock
+            while queue:
+                now = clock.now()
+                for effect in handle(queue.popleft(), now):
+                    self._apply(effect, now)
+        finally:
+            self._busy = False
+        if not self._payload_waiting:
+            self.uplink_meter.idle()
+        self._set_alarm()
+
+    # --- What a world provides --------------------------------------------------------------
+
+    def dial(self, remote: Address, wire: str) -> None:
+        """Open a link; answer with `link_is_up` or by feeding `DialFailed`."""
+        raise NotImplementedError
+
+    # --- Rules of the contract --------------------------------------------------------------
+
+    def _apply(self, effect: Effect, now: float) -> None:
+        kind = type(effect)
+        if kind is Send:
+            self._send(effect, now)  # type: ignore[arg-type]
+        elif kind is Dial:
+            self.dial(effect.remote, effect.wire)  # type: ignore[union-attr]
+        elif kind is HangUp:
+            self._hang_up(effect, now)  # type: ignore[arg-type]
+        elif kind is Observe:
+            self.transfers.append(effect.transfer)  # type: ignore[union-attr]
+        elif kind is Finished:
+            self._finish(effect, now)  # type: ignore[arg-type]
+
+    def _send(self, send: Send, now: float) -> None:
+        link = self.links.get(send.link)
+        if link is None:
+            # The link went down in the same moment; the node learns it from the queue. It may be
+            # waiting for the uplink, which this message never took.
+            if send.message.payload_bytes:
+                self._queue.append(Departed(send.link, False))
+            return
+        message = send.message
+        departs_at = self.uplink.reserve(message.size_bytes, now)
+        if message.payload_bytes:
+            self._send_payload(link, message, departs_at if departs_at > now else now, now)
+            return
+        # A control message leaves at once, behind the payload of its own link only.
+        enters_at = (link.clear_at if link.clear_at > now else now) + self.latency_seconds
+        if enters_at > now:
+            self.clock.call_at(enters_at, link.transmit, message)
+        else:
+            link.transmit(message)
+
+    def _send_payload(self, link: Link, message: Message, departs_at: float, now: float) -> None:
+        link.clear_at = departs_at
+        self._payload_waiting += 1
+        if self.latency_seconds:
+            # Asked for before the departure, so that nothing sent later overtakes it.
+            self.clock.call_at(departs_at + self.latency_seconds, link.transmit, message)
+            self.clock.call_at(departs_at, self._depart, link, None)
+        elif departs_at > now:
+            self.clock.call_at(departs_at, self._depart, link, message)
+        else:
+            self._depart(link, message)
+
+    def _depart(self, link: Link, message: Message | None) -> None:
+        """The payload has left this node's line: free it, and let the message travel."""
+        if message is not None:
+            link.transmit(message)
+        self._payload_waiting -= 1
+        self.uplink_meter.passed(self.uplink.reserved_bytes, self.clock.now())
+        up = link.id in self.links
+        writable = up and link.has_room
+        link.blocked = up and not writable
+        self.feed(Departed(link.id, writable))
+
+    def _hang_up(self, effect: HangUp, now: float) -> None:
+        link = self.links.pop(effect.link, None)
+        if link is None:
+            return
+        if effect.violation:
+            self.count_violation(effect.reason)
+        waits_until = max(link.clear_at, now) + self.latency_seconds
+        if waits_until > now:
+            self.clock.call_at(waits_until, link.hang_up)
+        else:
+            link.hang_up()
+
+    def _finish(self, effect: Finished, now: float) -> None:
+        self.ledger.finished_seconds = now if effect.verified else None
+        self.ledger.verified = effect.verified
+        self.ledger.outcome = effect.reason
+        if self.on_finished is not None:
+            self.on_finished(self)
+
+    # --- The node's deadline ----------------------------------------------------------------
+
+    def _set_alarm(self) -> None:
+        deadline = self.node.deadline
+        if deadline is not None and (self._alarm_at is None or deadline < self._alarm_at):
+            self._alarm_at = deadline
+            self.clock.call_at(deadline, self._ring, deadline)
+
+    def _ring(self, rang_for: float) -> None:
+        if rang_for != self._alarm_at:
+            return  # An earlier deadline replaced this one and has been served.
+        self._alarm_at = None
+        deadline = self.node.deadline
+        if deadline is not None and deadline <= self.clock.now():
+            self.feed(Woken())
+        else:
+            self._set_alarm()

@@ -1,0 +1,174 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import metrics
+
+NAN = float("nan")
+FILE_BYTES = 1000
+
+
+def node(node_id, role="client", **values: object):
+    common = {
+        "placement": "",
+        "architecture": "swarm",
+        "clients": 2,
+        "repeat": 1,
+        "node_id": node_id,
+        "role": role,
+        "joined_seconds": 0.0,
+        "finished_seconds": NAN,
+        "left_seconds": 10.0,
+        "verified": True,
+        "uplink_bytes_per_second": 100.0,
+        "downlink_bytes_per_second": 100.0,
+        "uploaded_payload_bytes": 0,
+        "downloaded_payload_bytes": 0,
+        "uploaded_wire_bytes": 0,
+        "downloaded_wire_bytes": 0,
+        "wasted_payload_bytes": 0,
+        "connections_dialled": 0,
+        "connections_accepted": 0,
+        "requests_made": 0,
+        "requests_served": 0,
+    }
+    return common | values
+
+
+def transfer(node_id, index=0, **values: object):
+    common = {
+        "placement": "",
+        "architecture": "swarm",
+        "clients": 2,
+        "repeat": 1,
+        "node_id": node_id,
+        "unit": "piece",
+        "index": index,
+        "scheduled_seconds": 0.0,
+        "first_byte_seconds": 0.0,
+        "finished_seconds": 0.0,
+        "outcome": "ok",
+    }
+    return common | values
+
+
+@pytest.fixture
+def nodes():
+    return pd.DataFrame(
+        [
+            node(0, "origin", finished_seconds=0.0, uploaded_payload_bytes=1500,
+                 uploaded_wire_bytes=1600),
+            node(1, joined_seconds=1.0, finished_seconds=6.0, uploaded_payload_bytes=500,
+                 downloaded_payload_bytes=1000, downloaded_wire_bytes=1100,
+                 uploaded_wire_bytes=600, requests_made=2, connections_dialled=1),
+            node(2, joined_seconds=2.0, finished_seconds=11.0, left_seconds=11.0,
+                 downloaded_payload_bytes=1100, downloaded_wire_bytes=1200,
+                 wasted_payload_bytes=100, requests_made=4, connections_dialled=2),
+            node(3, "tracker", finished_seconds=NAN, verified=False, uploaded_wire_bytes=999),
+        ]
+    )  # fmt: skip
+
+
+def test_makespan_is_first_join_to_last_completion(nodes):
+    row = metrics.makespans(nodes).iloc[0]
+    assert row["makespan_seconds"] == 10.0
+    assert row["first_done_seconds"] == 5.0
+    assert row["mean_completion_seconds"] == 7.0
+
+
+def test_completion_counts_from_each_clients_own_join(nodes):
+    assert metrics.completions(nodes)["completion_seconds"].tolist() == [5.0, 9.0]
+
+
+def test_trial_with_an_unfinished_client_has_no_makespan(nodes):
+    nodes.loc[2, "finished_seconds"] = NAN
+    assert metrics.makespans(nodes).isna().all(axis=None)
+
+
+def test_client_whose_file_is_wrong_did_not_complete(nodes):
+    nodes.loc[2, "verified"] = False
+    assert math.isnan(metrics.completions(nodes)["completion_seconds"].iloc[1])
+    assert metrics.makespans(nodes)["makespan_seconds"].isna().all()
+
+
+def test_goodput_is_verified_payload_over_makespan(nodes):
+    row = metrics.rates(nodes, FILE_BYTES).iloc[0]
+    assert row["goodput_bytes_per_second"] == 2 * FILE_BYTES / 10
+    assert row["throughput_bytes_per_second"] == 2300 / 10
+
+
+def test_utilisation_counts_the_time_each_uplink_was_online(nodes):
+    # The run is 1 s to 11 s: the origin stays until 10 s, client 1 too, client 2 from 2 s to 11 s.
+    possible = 100.0 * (9 + 9 + 9)
+    row = metrics.rates(nodes, FILE_BYTES).iloc[0]
+    assert row["uplink_utilisation"] == pytest.approx(2200 / possible)
+
+
+def test_unlimited_uplinks_have_no_utilisation(nodes):
+    nodes.loc[0, "uplink_bytes_per_second"] = np.inf
+    assert metrics.rates(nodes, FILE_BYTES)["uplink_utilisation"].isna().all()
+
+
+def test_offload_is_what_did_not_come_from_the_origin(nodes):
+    assert metrics.offloads(nodes).iloc[0] == pytest.approx(1 - 1500 / 2100)
+
+
+def test_waste_is_a_share_of_payload_received(nodes):
+    assert metrics.waste(nodes).iloc[0] == pytest.approx(100 / 2100)
+
+
+def test_roles_are_counted_per_node(nodes):
+    counted = metrics.initiative(nodes).loc[("", "swarm", 2)]
+    assert counted.loc["client", "nodes"] == 2
+    assert counted.loc["client", "requests_made"] == 3.0
+    assert counted.loc["client", "connections_dialled"] == 1.5
+    assert counted.loc["origin", "uploaded_payload_bytes"] == 1500
+
+
+def test_latency_counts_from_the_intended_start():
+    rows = pd.DataFrame(
+        [transfer(1, scheduled_seconds=1.0, started_seconds=1.4, first_byte_seconds=1.5)]
+    )
+    assert metrics.request_latencies(rows)["latency_seconds"].tolist() == [0.5]
+
+
+def test_failed_requests_have_no_latency():
+    rows = pd.DataFrame([transfer(1, outcome="timed out")])
+    assert metrics.request_latencies(rows).empty
+
+
+def test_first_byte_is_the_first_of_content_that_was_verified(nodes):
+    rows = pd.DataFrame(
+        [
+            transfer(1, 0, first_byte_seconds=1.1, outcome="bad hash"),
+            transfer(1, 1, first_byte_seconds=1.5),
+            transfer(1, 2, first_byte_seconds=1.3),
+        ]
+    )
+    found = metrics.first_bytes(nodes, rows).set_index("node_id")["first_byte_seconds"]
+    assert found[1] == pytest.approx(0.3)
+    assert math.isnan(found[2])
+
+
+def test_diversity_follows_every_verified_piece():
+    rows = pd.DataFrame(
+        [
+            transfer(1, 0, finished_seconds=1.0),
+            transfer(2, 1, finished_seconds=2.0),
+            transfer(1, 1, finished_seconds=3.0),
+            transfer(1, 1, finished_seconds=3.5),
+            transfer(2, 0, finished_seconds=4.0),
+        ]
+    )
+    found = metrics.pieces_over_time(rows, 2)
+    assert found["finished_seconds"].tolist() == [1.0, 2.0, 3.0, 4.0]
+    assert found["mean_copies"].tolist() == [0.5, 1.0, 1.5, 2.0]
+    assert found["least_copies"].tolist() == [0, 1, 1, 2]
+    assert found["evenness"].tolist() == pytest.approx([0, 1, _entropy(1, 2), 1])
+
+
+def _entropy(*copies: int) -> float:
+    shares = np.array(copies) / sum(copies)
+    return float(-(shares * np.log2(shares)).sum())
