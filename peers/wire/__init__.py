@@ -14,7 +14,7 @@ class PeerWire:
         self._piece_count = piece_count
 
     def decoder(self, *, dialled: bool) -> PeerDecoder:
-        """Give a new link its decoder. Both sides of a link say the same, so `dialled` is unused."""
+        """Give a new link its decoder. `dialled` is unused: both sides of a link say the same."""
         return PeerDecoder(piece_count=self._piece_count)
 
     encode = staticmethod(encode)

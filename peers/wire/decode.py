@@ -108,7 +108,7 @@ class PeerDecoder:
         return messages
 
     def _resume(self, data: memoryview, messages: list[Message]) -> int:
-        """Go on with what the last call left unfinished; give how many bytes of `data` that took."""
+        """Go on with what the last call left unfinished; give how much of `data` that took."""
         if self._block is not None:
             return self._fill_block(data, 0, messages)
         if self._skip_bytes:

