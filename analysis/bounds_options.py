@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from testbed.units import parse_rate, parse_seconds, parse_size
 
 from analysis.theory.arrays import FloatArray
+from testbed.units import parse_rate, parse_seconds, parse_size
 
 Value = TypeVar("Value")
 

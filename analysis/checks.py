@@ -307,6 +307,6 @@ def _keys(trials: pd.DataFrame) -> list[tuple[str, str, int, int]]:
     return [_key(keys) for keys in trials[list(TRIAL_KEYS)].itertuples(index=False, name=None)]
 
 
-def _key(keys: Any) -> tuple[str, str, int, int]:  # noqa: ANN401 - pandas calls it Hashable
+def _key(keys: Any) -> tuple[str, str, int, int]:
     placement, architecture, clients, repeat = keys
     return str(placement), str(architecture), int(clients), int(repeat)

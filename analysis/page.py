@@ -284,7 +284,7 @@ def _how_to_repeat(run: RunData, summary: Summary) -> list[Block]:
     ]
 
 
-def _environment(manifest: Any) -> list[tuple[str, Any]]:  # noqa: ANN401 - JSON, any shape
+def _environment(manifest: Any) -> list[tuple[str, Any]]:
     return list(dict(manifest.get("environment", {})).items())
 
 

@@ -199,7 +199,7 @@ def _pool(frame: pd.DataFrame, column: str) -> dict[PointKey, pd.Series]:
     return {_point_key(key): rows for key, rows in frame.groupby(list(POINT_KEYS))[column]}
 
 
-def _point_key(keys: Any) -> PointKey:  # noqa: ANN401 - pandas calls it Hashable
+def _point_key(keys: Any) -> PointKey:
     placement, architecture, clients = keys
     return str(placement), str(architecture), int(clients)
 

@@ -127,9 +127,7 @@ def default_piece_bytes(file_bytes: int) -> int:
     above 4 MiB, however small or large the file.
     """
     piece_bytes = MIN_DEFAULT_PIECE_BYTES
-    while (
-        piece_bytes < MAX_DEFAULT_PIECE_BYTES and piece_bytes * MAX_DEFAULT_PIECE_COUNT < file_bytes
-    ):
+    while piece_bytes < MAX_DEFAULT_PIECE_BYTES and piece_bytes * MAX_DEFAULT_PIECE_COUNT < file_bytes:
         piece_bytes *= 2
     return piece_bytes
 
@@ -230,9 +228,7 @@ def _torrent_of(info: dict[bytes, Bencoded], announce: str) -> Torrent:
         name=name,
         file_bytes=file_bytes,
         piece_bytes=piece_bytes,
-        piece_hashes=tuple(
-            pieces[at : at + HASH_BYTES] for at in range(0, len(pieces), HASH_BYTES)
-        ),
+        piece_hashes=tuple(pieces[at : at + HASH_BYTES] for at in range(0, len(pieces), HASH_BYTES)),
         info_hash=sha1(encoded, usedforsecurity=False).digest(),
         announce=announce,
         files=files,

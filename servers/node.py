@@ -250,9 +250,7 @@ class FileHost:
         return self._page(status, (*headers, ("Content-Type", "text/plain")), content, request)
 
     @staticmethod
-    def _page(
-        status: int, headers: Headers, content: bytes, request: Request | None
-    ) -> ResponseHead:
+    def _page(status: int, headers: Headers, content: bytes, request: Request | None) -> ResponseHead:
         headers = (*headers, ("Content-Length", str(len(content))))
         is_head = request is not None and request.method == "HEAD"
         return ResponseHead(status, headers, b"" if is_head else content)
@@ -268,11 +266,10 @@ class FileHost:
         """Send the next block, if the uplink is free and somebody is due one."""
         if self._uplink_busy or (self._stopping and not self._finishes):
             return
-        for link, connection in self._sending.items():
-            if connection.writable:
-                break
-        else:
+        due = next(((k, c) for k, c in self._sending.items() if c.writable), None)
+        if due is None:
             return
+        link, connection = due
         assert connection.storage is not None
         size = min(connection.remaining, self._block_bytes or connection.remaining)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 from testbed.errors import ScenarioError
 
@@ -34,4 +34,4 @@ def read_settings(table: Mapping[str, object], source: str) -> ServerSettings:
     if sharing not in SHARINGS:
         expected = " or ".join(f'"{known}"' for known in SHARINGS)
         raise ScenarioError(f"{source}: [servers] sharing: expected {expected}, not {sharing!r}")
-    return ServerSettings(sharing=cast(Sharing, sharing))
+    return ServerSettings(sharing=sharing)

@@ -66,9 +66,7 @@ def _poisson(rate: float, count: int, rng: Random) -> tuple[float, ...]:
     return tuple(times)
 
 
-def _decaying(
-    rate: float, scale: float, count: int, rng: Random, sentence: str
-) -> tuple[float, ...]:
+def _decaying(rate: float, scale: float, count: int, rng: Random, sentence: str) -> tuple[float, ...]:
     """Arrivals at rate(t) = rate exp(-t / scale), by inverting the integrated rate."""
     times = []
     passed = 0.0

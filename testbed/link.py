@@ -66,7 +66,16 @@ class RateMeter:
 
     SHORTEST_SECONDS = 1.0
 
-    __slots__ = ("_bytes", "_credit", "_last", "_pacer", "_start", "_total", "windows", "worst_error")
+    __slots__ = (
+        "_bytes",
+        "_credit",
+        "_last",
+        "_pacer",
+        "_start",
+        "_total",
+        "windows",
+        "worst_error",
+    )
 
     def __init__(self, pacer: Pacer) -> None:
         self._pacer = pacer

@@ -46,6 +46,8 @@ STALL_SECONDS = 30.0
 #: How long to wait before accepting again when the process has no descriptor left.
 ACCEPT_PAUSE_SECONDS = 0.1
 
+DRAIN_POLL_SECONDS = 0.005
+
 READ_BUFFER_BYTES = 256 * 1024
 
 
@@ -195,14 +197,17 @@ class LiveWorld:
             station.stop_listening()
             station.stop()
         with trio.move_on_after(seconds) as scope:
-            while any(station.has_payload_under_way for station in self.stations):
-                await trio.sleep(0.005)
+            await self._until(lambda: not any(s.has_payload_under_way for s in self.stations))
             for link in sorted(self.open_links, key=lambda link: link.fileno):
                 link.station.links.pop(link.id, None)
                 link.hang_up()
-            while self.open_links:
-                await trio.sleep(0.005)
+            await self._until(lambda: not self.open_links)
         return not scope.cancelled_caught
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        """Look again and again: what ends a link is in too many places for an event of its own."""
+        while not condition():  # noqa: ASYNC110
+            await trio.sleep(DRAIN_POLL_SECONDS)
 
     def close(self) -> None:
         """Close every socket at once."""

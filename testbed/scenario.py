@@ -84,7 +84,8 @@ class Scenario:
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved scenario for run.json; plain numbers, infinity as None."""
-        return _without_infinity(dataclasses.asdict(self))
+        plain: dict[str, Any] = _without_infinity(dataclasses.asdict(self))
+        return plain
 
 
 def _without_infinity(value: Any) -> Any:
@@ -98,9 +99,7 @@ def _without_infinity(value: Any) -> Any:
 def from_dict(data: Mapping[str, Any]) -> Scenario:
     """Rebuild a scenario from run.json."""
     values = dict(data)
-    rates = {
-        key: math.inf if value is None else value for key, value in values.pop("links").items()
-    }
+    rates = {key: math.inf if value is None else value for key, value in values.pop("links").items()}
     thresholds = tuple(Threshold(**item) for item in values.pop("thresholds"))
     for key in ("clients", "placements"):
         values[key] = tuple(values[key])
@@ -295,7 +294,5 @@ def _read_thresholds(table: Mapping[str, Any], source: str) -> tuple[Threshold, 
         if last is not None and (not isinstance(last, int) or last < first):
             raise values.fail("to_clients", f"expected a number of at least {first}, not {last!r}")
         values.finish()
-        thresholds.append(
-            Threshold(metric=metric, from_clients=first, to_clients=last, **limits)
-        )
+        thresholds.append(Threshold(metric=metric, from_clients=first, to_clients=last, **limits))
     return tuple(thresholds)

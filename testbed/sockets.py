@@ -6,6 +6,7 @@ is chosen per socket. Elsewhere nodes share 127.0.0.1 and the system's congestio
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import socket
 import sys
@@ -33,10 +34,9 @@ def new_socket(*, shaped: bool) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SHAPED_BUFFER_BYTES)
     congestion = getattr(socket, "TCP_CONGESTION", None)
     if congestion is not None:
-        try:
+        # A kernel that lacks it uses its own, which the environment in run.json names.
+        with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, congestion, CONGESTION_CONTROL)
-        except OSError:
-            pass  # The kernel lacks it; the environment in run.json names what it used instead.
     return sock
 
 

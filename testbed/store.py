@@ -211,7 +211,9 @@ def records_of(run: Run) -> list[TrialRecord]:
         cells = frame.astype(object).where(frame.notna(), None)
         for row in cells.to_dict("records"):
             key = (row["architecture"], row["clients"], row["repeat"])
-            grouped.setdefault(key, {name: [] for name in TABLES})[table].append(row)
+            grouped.setdefault(key, {name: [] for name in TABLES})[table].append(
+                {str(name): cell for name, cell in row.items()}
+            )
     return [
         msgspec.convert({**tables, "trial": tables["trials"][0]}, TrialRecord)
         for tables in grouped.values()

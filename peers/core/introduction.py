@@ -11,9 +11,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from peers.announce import AnnounceRequest, AnnounceResponse
+from peers.announce import AnnounceError, AnnounceRequest, AnnounceResponse
 from peers.core.session import Session
-from peers.errors import TrackerError
 from servers.http1 import Request, ResponseHead
 from testbed.node import Address, Dial, Effect, LinkId, Send
 
@@ -61,9 +60,7 @@ class Introduction:
         self._event = "completed"
         self._announce_at = 0.0
 
-    def orders(
-        self, sessions: Iterable[Session], now: float, *, leeching: bool
-    ) -> list[Effect]:
+    def orders(self, sessions: Iterable[Session], now: float, *, leeching: bool) -> list[Effect]:
         """Dial the tracker if an announce is due, and as many peers as are missing."""
         out: list[Effect] = []
         tracker = self._config.tracker
@@ -117,18 +114,18 @@ class Introduction:
         self._tracker_busy = False
         try:
             answer = AnnounceResponse.decode(message.content)
-        except TrackerError as error:
+        except AnnounceError as error:
             self.failure = str(error)
             self._try_again(now)
             return True
-        if answer.failure:
-            self.failure = answer.failure
+        if answer.failure_reason:
+            self.failure = answer.failure_reason
             self._try_again(now)
             return True
         self.failure = ""
         self._event = ""
         self._retry_seconds = RETRY_SECONDS
-        self._announce_at = now + max(answer.interval, LONELY_SECONDS)
+        self._announce_at = now + max(answer.interval_seconds, LONELY_SECONDS)
         known = set(self._known)
         for remote in answer.peers[: KNOWN_LIMIT - len(known)]:
             if remote not in known:

@@ -115,7 +115,7 @@ class PeerNode:
         rng: Random,
         *,
         held: int = 0,
-        verify: Callable[..., bool] | None = None,
+        verify: Callable[[int, Any], bool] | None = None,
     ) -> None:
         """Make a peer. `held`: how many pieces lie verified in storage, as a `PieceSpace` set.
 
@@ -125,7 +125,7 @@ class PeerNode:
         self._config = config
         self._torrent = torrent
         self._storage = storage
-        self._verify = verify or torrent.verify
+        self._verify: Callable[[int, Any], bool] = verify or torrent.verify
         self._space = space = PieceSpace(torrent.piece_count)
         self._ours = held
         self._missing = space.all & ~held
@@ -221,14 +221,10 @@ class PeerNode:
 
     def _link_up(self, event: LinkUp, now: float, out: list[Effect]) -> None:
         if event.wire == TRACKER_WIRE:
-            out.extend(
-                self._introduction.tracker_up(event.link, self._config.peer_id, self.left_bytes)
-            )
+            out.extend(self._introduction.tracker_up(event.link, self._config.peer_id, self.left_bytes))
             return
         self._introduction.dialled(event.remote)
-        if self._stopping or (
-            not event.dialled and len(self._sessions) >= self._config.neighbours
-        ):
+        if self._stopping or (not event.dialled and len(self._sessions) >= self._config.neighbours):
             out.append(HangUp(event.link, "enough neighbours"))
             return
         session = Session(event.link, event.remote, dialled=event.dialled, now=now)
@@ -255,9 +251,7 @@ class PeerNode:
         """Announce if it is time, and dial as many peers as are missing."""
         if not self._stopping:
             leeching = not self._finished
-            out.extend(
-                self._introduction.orders(self._sessions.values(), now, leeching=leeching)
-            )
+            out.extend(self._introduction.orders(self._sessions.values(), now, leeching=leeching))
 
     def _hang_up(
         self, session: Session, reason: str, now: float, out: list[Effect], *, violation: bool
@@ -288,7 +282,7 @@ class PeerNode:
                 self._meet(now, out)
             return
         message = event.message
-        kind = type(message)
+        kind: type = type(message)
         phase = TRANSITIONS[session.phase].get(kind)
         try:
             if phase is None or (kind in FAST_ONLY and not session.fast):
@@ -334,14 +328,10 @@ class PeerNode:
         elif self._ours:
             out.append(Send(session.link, Bitfield(self._space.to_wire(self._ours))))
 
-    def _on_bitfield(
-        self, session: Session, message: Bitfield, now: float, out: list[Effect]
-    ) -> None:
+    def _on_bitfield(self, session: Session, message: Bitfield, now: float, out: list[Effect]) -> None:
         self._learn(session, self._space.from_wire(message.bits), out)
 
-    def _on_have_all(
-        self, session: Session, message: HaveAll, now: float, out: list[Effect]
-    ) -> None:
+    def _on_have_all(self, session: Session, message: HaveAll, now: float, out: list[Effect]) -> None:
         self._learn(session, self._space.all, out)
 
     def _learn(self, session: Session, pieces: int, out: list[Effect]) -> None:
@@ -375,9 +365,7 @@ class PeerNode:
             session.am_interested = True
             out.append(Send(session.link, Interested()))
 
-    def _on_unchoke(
-        self, session: Session, message: Unchoke, now: float, out: list[Effect]
-    ) -> None:
+    def _on_unchoke(self, session: Session, message: Unchoke, now: float, out: list[Effect]) -> None:
         session.peer_choking = False
         self._ask(session, now, out)
 
@@ -474,11 +462,12 @@ class PeerNode:
         bit = self._space.bits[piece]
         self._in_flight &= ~bit
         size = self._torrent.piece_size(piece)
-        if not self._verify(piece, progress.parts):
+        parts = [part for part in progress.parts if part is not None]
+        if not self._verify(piece, parts):
             self.tally.wasted_payload_bytes += size
             raise ProtocolViolation(reason="corrupt piece")
         try:
-            self._storage.write(piece * self._torrent.piece_bytes, progress.parts)  # type: ignore[arg-type]
+            self._storage.write(piece * self._torrent.piece_bytes, parts)
         except StorageFault as fault:
             self._stopping = True
             out.append(Finished(False, fault.reason))
@@ -529,9 +518,7 @@ class PeerNode:
         if session.granted and not session.queue:
             self._end_grant(session, now, out)
 
-    def _on_request(
-        self, session: Session, message: Request, now: float, out: list[Effect]
-    ) -> None:
+    def _on_request(self, session: Session, message: Request, now: float, out: list[Effect]) -> None:
         piece, begin, length = message.piece, message.begin, message.length
         if piece >= self._space.count or not 0 < length <= 8 * BLOCK_BYTES:
             raise ProtocolViolation(reason="request out of range")
@@ -667,9 +654,7 @@ class PeerNode:
         self._pump(now, out)
         self._meet(now, out)
 
-    def _look_after(
-        self, session: Session, keep_alive: bool, now: float, out: list[Effect]
-    ) -> None:
+    def _look_after(self, session: Session, keep_alive: bool, now: float, out: list[Effect]) -> None:
         silent = now - session.heard_at
         if session.phase is Phase.AWAITING_HANDSHAKE and silent > HANDSHAKE_SECONDS:
             self._hang_up(session, "no handshake", now, out, violation=False)
@@ -680,9 +665,9 @@ class PeerNode:
         if keep_alive and session.phase is Phase.OPEN:
             out.append(Send(session.link, KeepAlive()))
         unused = session.granted and not session.queue
-        if unused and now - session.granted_at > self._config.lapse_seconds:
-            if self._serving.waiting(self._sessions.values(), self._ours) is not None:
-                self._end_grant(session, now, out)
+        lapsed = unused and now - session.granted_at > self._config.lapse_seconds
+        if lapsed and self._serving.waiting(self._sessions.values(), self._ours) is not None:
+            self._end_grant(session, now, out)
         if session.outstanding and silent > REQUEST_SECONDS:
             for (piece, begin), asked_at in list(session.outstanding.items()):
                 if now - asked_at > REQUEST_SECONDS:

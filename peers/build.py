@@ -1,0 +1,155 @@
+"""Who takes part in a swarm: a tracker, an origin that seeds, and N leechers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from random import Random
+
+from peers.core.bitfield import PieceSpace
+from peers.core.introduction import PEER_WIRE, TRACKER_WIRE
+from peers.core.peer import PeerConfig, PeerNode
+from peers.core.serving import LAPSE_SECONDS
+from peers.registry import Registry
+from peers.settings import read_settings
+from peers.torrent import BLOCK_BYTES, Torrent, default_piece_bytes, make
+from peers.tracker import TrackerNode
+from peers.wire import PeerWire
+from servers.wire import Http
+from testbed.cast import ORIGIN, Place, Role
+from testbed.content import Content
+from testbed.errors import LocalMisuse
+from testbed.node import Address, Node, NodeId
+from testbed.scenario import Links, Scenario
+from testbed.storage import Storage
+from testbed.wire import Wire
+
+#: The tracker's lines: it is no part of the comparison and never the narrow one.
+TRACKER_BYTES_PER_SECOND = math.inf
+
+CLIENT_NAME = b"-SO0001-"
+"""BEP 20: two letters and a version."""
+
+
+def peer_id(node_id: int, seed: int) -> bytes:
+    """Give a node of a trial its peer id: the client's name and twelve reproducible digits."""
+    digits = Random(f"peer id {seed} {node_id}").randrange(10**12)
+    return CLIENT_NAME + b"%012d" % digits
+
+
+@cache
+def _torrent(path: Path, size_bytes: int, sha256: str, piece_bytes: int) -> Torrent:
+    """Hash the content once in a process, however many nodes it hosts."""
+    return make(path, piece_bytes, "")
+
+
+class SwarmCast:
+    """Everybody who takes part in one trial of a swarm."""
+
+    architecture = "swarm"
+
+    def __init__(
+        self, scenario: Scenario, content: Content, clients: int, seed: int, *, hashes: bool = True
+    ) -> None:
+        """Make a cast. `hashes` off: content is shared in memory and cannot differ (simulation).
+
+        Raises:
+          ScenarioError: the [peers] table is wrong.
+        """
+        self._settings = read_settings(scenario.tables["peers"], scenario.source)
+        self._links = scenario.links
+        self._content = content
+        self._clients = clients
+        self._seed = seed
+        self._hashes = hashes
+        piece_bytes = self._settings.piece_bytes or default_piece_bytes(content.size_bytes)
+        self.torrent = _torrent(content.path, content.size_bytes, content.sha256, piece_bytes)
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The origin, its clients, and the tracker as the last."""
+        links = self._links
+        origin = Place(
+            node_id=ORIGIN,
+            role="origin",
+            accepts=PEER_WIRE,
+            uplink_bytes_per_second=links.origin_uplink_bytes_per_second,
+            downlink_bytes_per_second=links.origin_downlink_bytes_per_second,
+            latency_seconds=links.latency_seconds,
+        )
+        clients = (
+            Place(
+                node_id=NodeId(number),
+                role="client",
+                accepts=PEER_WIRE,
+                uplink_bytes_per_second=links.client_uplink_bytes_per_second,
+                downlink_bytes_per_second=links.client_downlink_bytes_per_second,
+                latency_seconds=links.latency_seconds,
+            )
+            for number in range(1, self._clients + 1)
+        )
+        tracker = Place(
+            node_id=NodeId(self._clients + 1),
+            role="tracker",
+            accepts=TRACKER_WIRE,
+            uplink_bytes_per_second=TRACKER_BYTES_PER_SECOND,
+            downlink_bytes_per_second=TRACKER_BYTES_PER_SECOND,
+            latency_seconds=links.latency_seconds,
+        )
+        return (origin, *clients, tracker)
+
+    @property
+    def wires(self) -> Mapping[str, Wire]:
+        """The peer wire, and HTTP for the tracker, whose answers are no payload."""
+        return {
+            PEER_WIRE: PeerWire(self.torrent.piece_count),
+            TRACKER_WIRE: Http(bodies_are_payload=False),
+        }
+
+    def node(self, place: Place, known: Mapping[Role, Address], storage: Storage | None) -> Node:
+        """Make the node of a place."""
+        rng = Random(f"{self._seed} {self._clients} {place.node_id}")
+        if place.role == "tracker":
+            return TrackerNode(Registry(rng=rng))
+        if storage is None:
+            raise LocalMisuse("a peer needs storage")
+        config = PeerConfig(
+            peer_id=peer_id(place.node_id, self._seed),
+            neighbours=self._settings.neighbours,
+            grants=grants(place, self._links, self.torrent.piece_bytes),
+            request_ahead_blocks=1 + in_flight_blocks(place, self._links),
+            lapse_seconds=max(LAPSE_SECONDS, 4 * place.latency_seconds),
+            tracker=known["tracker"],
+        )
+        held = PieceSpace(self.torrent.piece_count).all if place.role == "origin" else 0
+        verify = None if self._hashes else _cannot_differ
+        return PeerNode(config, self.torrent, storage, rng, held=held, verify=verify)
+
+
+def _cannot_differ(piece: int, parts: object) -> bool:
+    return True
+
+
+def grants(place: Place, links: Links, piece_bytes: int) -> int:
+    """How many peers a node serves at a time: as few as keep its uplink full.
+
+    Two among equal links: one being served, one whose requests are on their way. A receiver takes
+    no more than its downlink, so a fast origin needs 2 us/d. With delay a grant is idle for a round
+    trip, in which the uplink would send u RTT / p more pieces.
+    """
+    uplink = place.uplink_bytes_per_second
+    if math.isinf(uplink):
+        return 8
+    wanted = max(2.0, 2 * uplink / links.client_downlink_bytes_per_second)
+    delayed = 1 + uplink * 2 * place.latency_seconds / piece_bytes
+    return math.ceil(max(wanted, delayed))
+
+
+def in_flight_blocks(place: Place, links: Links) -> int:
+    """Blocks that fit on the way from one peer: what must be asked for ahead of what arrives."""
+    rate = min(links.client_uplink_bytes_per_second, place.downlink_bytes_per_second)
+    if math.isinf(rate):
+        return 16
+    return math.ceil(rate * 2 * place.latency_seconds / BLOCK_BYTES)

@@ -1,0 +1,84 @@
+"""The tracker: an introducer that answers announces over HTTP (BEP 3, compact answers: BEP 23)."""
+
+from __future__ import annotations
+
+from peers.announce import AnnounceError, AnnounceRequest, AnnounceResponse
+from peers.registry import Registry
+from servers.http1 import BadRequest, Headers, Request, ResponseHead
+from testbed.node import (
+    Address,
+    Effect,
+    Event,
+    HangUp,
+    LinkDown,
+    LinkId,
+    LinkUp,
+    Received,
+    Send,
+    Tally,
+)
+
+ANNOUNCE_PATH = "/announce"
+
+
+class TrackerNode:
+    """A node that keeps a register of peers and tells each of some others."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.tally = Tally()
+        self._registry = registry
+        self._remotes: dict[LinkId, Address] = {}
+
+    @property
+    def deadline(self) -> float | None:
+        """Nothing happens by itself: expired peers are dropped when somebody asks."""
+        return None
+
+    def handle(self, event: Event, now: float) -> list[Effect]:
+        """Take one event and say what should happen."""
+        match event:
+            case Received(link, message) if link in self._remotes:
+                return self._answer(link, message, now)
+            case LinkUp(link, remote):
+                self._remotes[link] = remote
+            case LinkDown(link):
+                self._remotes.pop(link, None)
+        return []
+
+    def _answer(self, link: LinkId, message: object, now: float) -> list[Effect]:
+        if isinstance(message, BadRequest):
+            del self._remotes[link]
+            head = _text(message.status, f"{message.reason}\n".encode(), keep_alive=False)
+            return [Send(link, head), HangUp(link, message.reason, violation=True)]
+        if not isinstance(message, Request):
+            return []
+        self.tally.requests_made += 1
+        head = self._respond(message, self._remotes[link][0], now)
+        self.tally.requests_served += 1
+        if message.keep_alive:
+            return [Send(link, head)]
+        del self._remotes[link]
+        return [Send(link, head), HangUp(link, "answered")]
+
+    def _respond(self, request: Request, remote_host: str, now: float) -> ResponseHead:
+        keep_alive = request.keep_alive
+        if request.method != "GET":
+            return _text(405, b"only GET\n", keep_alive=keep_alive)
+        path, _, query = request.target.partition("?")
+        if path != ANNOUNCE_PATH:
+            return _text(404, b"only /announce\n", keep_alive=keep_alive)
+        try:
+            announce = AnnounceRequest.from_query(query)
+        except AnnounceError as error:
+            # BEP 3: a tracker says what is wrong in its answer, with status 200.
+            answer = AnnounceResponse(failure_reason=str(error))
+        else:
+            answer = self._registry.announce(announce, remote_host, now)
+        return _text(200, answer.encode(), keep_alive=keep_alive)
+
+
+def _text(status: int, content: bytes, *, keep_alive: bool) -> ResponseHead:
+    headers: Headers = (("Content-Type", "text/plain"), ("Content-Length", str(len(content))))
+    if not keep_alive:
+        headers = (*headers, ("Connection", "close"))
+    return ResponseHead(status, headers, content)
