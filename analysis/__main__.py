@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from analysis import bounds_command, report_command
+from testbed.environment import version
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,6 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m analysis",
         description="What a run shows, and what theory says.",
     )
+    parser.add_argument("--version", action="version", version=version())
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     report_command.register(subparsers)
     bounds_command.register(subparsers)

@@ -183,9 +183,7 @@ def open_swarm(options: Options) -> Table:
         if len(models) != 1:
             raise InputError(f"--until needs one number of --arrivals, not {len(models)}")
         # The first peer needs somebody to download from.
-        course = steady_state.trajectory(
-            models[0], options.seconds("until"), downloaders=0, seeds=1
-        )
+        course = steady_state.trajectory(models[0], options.seconds("until"), downloaders=0, seeds=1)
         columns = (course.seconds, course.downloaders, course.seeds)
         rows: Rows = list(zip(*(column.tolist() for column in columns), strict=True))
         return Table(("seconds", "downloaders", "seeds"), rows)
@@ -375,14 +373,12 @@ MODELS: Mapping[str, Model] = {
         unequal,
     ),
     "schedule": Model(
-        "optimum for M whole pieces, us = u: --file-size --client-uplink --clients --pieces "
-        "[--list]",
+        "optimum for M whole pieces, us = u: --file-size --client-uplink --clients --pieces [--list]",
         "Mundinger, Weber & Weiss 2008",
         optimal_schedule,
     ),
     "trees": Model(
-        "chain, k-ary tree, k striped trees: --file-size --client-uplink --clients --pieces "
-        "--degree",
+        "chain, k-ary tree, k striped trees: --file-size --client-uplink --clients --pieces --degree",
         "Biersack, Rodriguez & Felber 2004",
         tree,
         confirmed=False,

@@ -124,9 +124,7 @@ class Options:
     def refuse_unread(self) -> None:
         """Raise InputError if an option was given that the model did not read."""
         unread = [
-            name
-            for name, text in self._texts.items()
-            if text is not None and name not in self._read
+            name for name, text in self._texts.items() if text is not None and name not in self._read
         ]
         if unread:
             raise InputError(f"{_flag(unread[0])} is not used by --model {self._model}")

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import figures
+from analysis.checks import is_possible
 from analysis.load import RunData
 from analysis.points import Measures
 from analysis.summary import Summary
@@ -59,21 +60,26 @@ class Drawn:
 
     def note(self, *more: str) -> str:
         """Name the world and whatever else a figure must say about itself, in small print."""
-        settings = self.summary.settings
-        repeats = f"{settings.repeats} repeats" if settings.repeats > 1 else "1 repeat"
-        return " · ".join((f"{settings.name}, {settings.world} world", repeats, *more))
+        most = int(self.trials.groupby(["architecture", "clients"]).size().max())
+        repeats = f"{most} repeats" if most > 1 else "1 repeat"
+        scenario, world = self.summary.scenario.name, self.summary.world
+        return " · ".join((f"{scenario}, {world} world", repeats, *more))
 
 
 def drawable(run: RunData, summary: Summary, measures: Measures) -> Drawn:
     """Gather what may be drawn: trials below a bound, or never completed, are not."""
     trials = measures.trials.reset_index()
-    main = trials[trials["placement"] == summary.settings.placements[0]]
-    possible = main[main["makespan_seconds"] >= main["least_possible_seconds"] * (1 - 1e-9)].copy()
+    main = trials[trials["placement"] == summary.placements[0]]
+    allowed = [
+        is_possible(*pair)
+        for pair in zip(main["makespan_seconds"], main["least_possible_seconds"], strict=True)
+    ]
+    possible = main[np.array(allowed, dtype=bool)].copy()
     bad = {(one.architecture, one.clients) for one in summary.main_points if not one.valid}
     pairs = zip(possible["architecture"], possible["clients"], strict=True)
     possible["valid"] = [pair not in bad for pair in pairs]
     possible["possible_bytes_per_second"] = (
-        possible["clients"] * run.settings.file_bytes / possible["fluid_seconds"]
+        possible["clients"] * run.file_bytes / possible["fluid_seconds"]
     )
     return Drawn(run, summary, measures, possible)
 
@@ -103,8 +109,7 @@ def completion_chart(drawn: Drawn) -> Chart:
         "(highest bound that applies). Dotted: the mean client, since the last one hides those "
         "that finish early. Both axes are logarithmic."
         + (" Shaded: where the swarm begins to win." if found and found.above is not None else ""),
-        "Completion time against the number of clients. "
-        + _ends(drawn, "makespan_seconds", seconds),
+        "Completion time against the number of clients. " + _ends(drawn, "makespan_seconds", seconds),
         figure,
         Table("Completion times of every trial drawn", columns, rows),
     )
@@ -112,13 +117,13 @@ def completion_chart(drawn: Drawn) -> Chart:
 
 def origin_chart(drawn: Drawn) -> Chart:
     """Answer: what does the origin send?"""
-    settings = drawn.summary.settings
+    links = drawn.summary.scenario.links
     clients = np.unique(drawn.trials["clients"].to_numpy(dtype=np.float64))
     ideal = pd.DataFrame(
         {
             "proportional_offload": burden_theory.offload(
-                settings.origin_uplink_bytes_per_second,
-                settings.client_uplink_bytes_per_second,
+                links.origin_uplink_bytes_per_second,
+                links.client_uplink_bytes_per_second,
                 clients,
             ),
             "most_offload": burden_theory.most_offload(clients),

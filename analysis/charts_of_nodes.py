@@ -68,7 +68,7 @@ def distribution_chart(drawn: Drawn) -> Chart:
             rows.append(
                 (f"{architecture}, {name}", seconds(values.min()), *cells, seconds(values.max()))
             )
-    pooled = "all repeats pooled" if drawn.summary.settings.repeats > 1 else "one repeat"
+    pooled = "all repeats pooled" if drawn.summary.scenario.repeats > 1 else "one repeat"
     note = drawn.note(f"N = {drawn.largest}", pooled)
     said = "; ".join(f"{row[0]}: from {row[1]} to {row[-1]}" for row in rows)
     return Chart(
@@ -84,9 +84,9 @@ def distribution_chart(drawn: Drawn) -> Chart:
 
 def one_run_chart(drawn: Drawn) -> Chart | None:
     """Answer: how does the file spread? None when there is no swarm trial with pieces."""
-    settings = drawn.summary.settings
+    summary = drawn.summary
     swarm = drawn.trials[drawn.trials["architecture"] == "swarm"]
-    if swarm.empty or not settings.piece_bytes:
+    if swarm.empty or not summary.piece_bytes:
         return None
     last = swarm[swarm["clients"] == swarm["clients"].max()].sort_values("repeat").iloc[0]
     rows = drawn.run.transfers
@@ -96,7 +96,7 @@ def one_run_chart(drawn: Drawn) -> Chart | None:
         & (rows["clients"] == last["clients"])
         & (rows["repeat"] == last["repeat"])
     ]
-    pieces = -(-settings.file_bytes // settings.piece_bytes)
+    pieces = -(-summary.file_bytes // summary.piece_bytes)
     diversity = pieces_over_time(of_trial, pieces)
     if diversity.empty:
         return None
@@ -104,9 +104,8 @@ def one_run_chart(drawn: Drawn) -> Chart | None:
     held = useful.drop_duplicates(["node_id", "index"]).sort_values("finished_seconds")
     held = held[["node_id", "finished_seconds"]].copy()
     held["held"] = held.groupby("node_id").cumcount() + 1
-    note = (
-        f"{settings.name}, {settings.world} world · N = {last['clients']}, repeat {last['repeat']}"
-    )
+    where = f"N = {last['clients']}, repeat {last['repeat']}"
+    note = f"{summary.scenario.name}, {summary.world} world · {where}"
     steps = np.unique(np.linspace(0, len(diversity) - 1, 21).astype(int))
     table: Rows = [
         (

@@ -1,7 +1,8 @@
-"""What a run costs in computing: CPU by role, and whether a process was too busy to be trusted.
+"""What a run costs in computing: processor time by role, per gigabyte delivered.
 
-Peers bring computing power as well as bandwidth; the server arm concentrates it. CPU is counted by
-process, so a role has its own figure only where it has processes of its own.
+Peers bring computing power as well as bandwidth; a server concentrates it. Processor time is counted
+by process, so a role has a figure of its own only where its nodes share no process with another's
+(the tracker apart: it does next to nothing and lives with the origin).
 """
 
 from __future__ import annotations
@@ -13,80 +14,62 @@ from analysis.load import TRIAL_KEYS
 _KEYS = list(TRIAL_KEYS)
 GIGABYTE = 1e9
 
-#: Names under which samples.parquet has the processes.
-GENERATOR = "locust"
-CLIENT_HOST = "clients"
-ORIGIN_HOST = "origin"
 
-
-def process_cpu_seconds(samples: pd.DataFrame) -> pd.DataFrame:
-    """Give each process's CPU time in each trial, and the share of a core that was.
+def process_cpu_seconds(samples: pd.DataFrame) -> pd.Series:
+    """Give the processor time of each process, as last sampled in its trial.
 
     Args:
-      samples: Rows of samples.parquet; `cpu_seconds` counts up from the process's start.
+      samples: Rows of samples.parquet; processes live for one trial, so theirs count from zero.
 
     Returns:
-      By trial and `process`: `cpu_seconds` used between first and last sample, `cpu_fraction` of
-      one core, `memory_bytes` at most, `loop_lag_seconds` at most.
+      By trial and `process`; the load generator is -1.
     """
-    rows = samples[samples["scope"] == "process"]
-    groups = rows.sort_values("at_seconds").groupby([*_KEYS, "process"], sort=True)
-    used = groups["cpu_seconds"].last() - groups["cpu_seconds"].first()
-    passed = groups["at_seconds"].last() - groups["at_seconds"].first()
-    return pd.DataFrame(
-        {
-            "cpu_seconds": used,
-            "cpu_fraction": used / passed.where(passed > 0),
-            "memory_bytes": groups["memory_bytes"].max(),
-            "loop_lag_seconds": groups["loop_lag_seconds"].max(),
-        }
-    )
+    rows = samples[(samples["scope"] == "process") & samples["cpu_seconds"].notna()]
+    return rows.groupby([*_KEYS, "process"], sort=True)["cpu_seconds"].max()
 
 
-def process_cpu_fractions(samples: pd.DataFrame) -> pd.DataFrame:
-    """Give the busiest load generator's and node host's share of a core, by trial.
+def process_roles(nodes: pd.DataFrame) -> pd.Series:
+    """Say whose processor time a process's is: `origin`, `client`, or `mixed`.
 
     Returns:
-      By trial: `generator_cpu_fraction`, `node_host_cpu_fraction`; NaN where not sampled.
+      By trial and `process`.
     """
-    used = process_cpu_seconds(samples)["cpu_fraction"]
-    return pd.DataFrame(
-        {
-            "generator_cpu_fraction": _busiest(used, GENERATOR),
-            "node_host_cpu_fraction": _busiest(used, CLIENT_HOST),
-        }
-    )
+    known = nodes[nodes["role"] != "tracker"].groupby([*_KEYS, "process"], sort=True)["role"]
+    return known.first().where(known.nunique() == 1, "mixed")
 
 
 def cpu_seconds_per_gigabyte(
     samples: pd.DataFrame, nodes: pd.DataFrame, file_bytes: int
 ) -> pd.DataFrame:
-    """Give CPU seconds per gigabyte of verified payload, by role.
+    """Give processor seconds per gigabyte of verified payload, by role.
 
     Returns:
       By trial: `origin_cpu_seconds_per_gigabyte`, `client_cpu_seconds_per_gigabyte`; NaN where a
-      process holds several roles, or was not sampled.
+      role shares a process with the other, or was not sampled.
     """
-    used = process_cpu_seconds(samples)["cpu_seconds"]
+    roles = process_roles(nodes).rename("role")
+    used = process_cpu_seconds(samples).to_frame().join(roles, how="right").reset_index()
     clients = nodes[nodes["role"] == "client"].groupby(_KEYS, sort=True)
     gigabytes = clients["verified"].sum() * file_bytes / GIGABYTE
-    gigabytes = gigabytes.where(gigabytes > 0)
-    return pd.DataFrame(
-        {
-            "origin_cpu_seconds_per_gigabyte": _total(used, ORIGIN_HOST) / gigabytes,
-            "client_cpu_seconds_per_gigabyte": _total(used, CLIENT_HOST) / gigabytes,
-        }
-    )
-
-
-def _busiest(used: pd.Series, process: str) -> pd.Series:
-    return used[used.index.get_level_values("process") == process].groupby(level=_KEYS).max()
-
-
-def _total(used: pd.Series, process: str) -> pd.Series:
-    return used[used.index.get_level_values("process") == process].groupby(level=_KEYS).sum()
+    mixed = used[used["role"] == "mixed"].groupby(_KEYS).size()
+    columns = {}
+    for role in ("origin", "client"):
+        of_role = used[used["role"] == role].groupby(_KEYS, sort=True)["cpu_seconds"]
+        # A process that was not sampled leaves the sum unknown, not smaller.
+        total = of_role.sum().where(of_role.count() == of_role.size())
+        per_gigabyte = total / gigabytes.where(gigabytes > 0)
+        columns[f"{role}_cpu_seconds_per_gigabyte"] = per_gigabyte[
+            ~per_gigabyte.index.isin(mixed.index)
+        ]
+    return pd.DataFrame(columns).reindex(gigabytes.index)
 
 
 def populations(samples: pd.DataFrame) -> pd.DataFrame:
-    """Give how many clients were downloading at each sample."""
-    raise NotImplementedError
+    """Give the clients that were downloading at each sample, by the process they live in.
+
+    Returns:
+      The trial's keys, `process`, `at_seconds`, `downloading`.
+    """
+    rows = samples[(samples["scope"] == "process") & (samples["process"] >= 0)]
+    kept = rows[[*_KEYS, "process", "at_seconds", "downloading"]]
+    return kept.sort_values("at_seconds").reset_index(drop=True)

@@ -27,7 +27,8 @@ from analysis.figure_style import (
     paper_note,
 )
 from analysis.statistics import Crossover
-from analysis.thresholds import Threshold
+from analysis.thresholds import split
+from testbed.scenario import Threshold
 
 MEBIBYTE = 1024 * 1024
 
@@ -134,11 +135,13 @@ def efficiency(trials: pd.DataFrame, thresholds: Sequence[Threshold], note: str)
     tested = sorted(int(one) for one in trials["clients"].unique())
     drawn = False
     for threshold in thresholds:
-        spoken_of = [one for one in tested if one >= threshold.from_clients]
-        if threshold.metric != "efficiency" or threshold.at_least is None or not spoken_of:
+        last = threshold.to_clients or tested[-1]
+        spoken_of = [one for one in tested if threshold.from_clients <= one <= last]
+        architecture, metric = split(threshold)
+        if metric != "efficiency" or threshold.at_least is None or not spoken_of:
             continue
         lowest = min(lowest, threshold.at_least)
-        colour = LOOKS[threshold.architecture].colour
+        colour = LOOKS[architecture].colour
         sides = [spoken_of[0] / 1.08, spoken_of[-1] * 1.08]
         axes.plot(sides, [threshold.at_least] * 2, "-.", color=colour, linewidth=1.3)
         drawn = True
@@ -185,9 +188,7 @@ def _curves(
     return ends
 
 
-def _medians(
-    axes: Axes, trials: pd.DataFrame, column: str, line: str, *, scale: float = 1.0
-) -> None:
+def _medians(axes: Axes, trials: pd.DataFrame, column: str, line: str, *, scale: float = 1.0) -> None:
     for architecture, rows in trials.groupby("architecture", sort=True):
         median = rows.groupby("clients")[column].median() * scale
         colour = LOOKS[str(architecture)].colour
@@ -213,8 +214,7 @@ def _key_above(axes: Axes, lines: Sequence[tuple[Line, str]]) -> None:
 
 def _samples(lines: Sequence[tuple[Line, str]]) -> list[Line2D]:
     return [
-        Line2D([], [], color=MUTED, linestyle=line, linewidth=1.6, label=text)
-        for line, text in lines
+        Line2D([], [], color=MUTED, linestyle=line, linewidth=1.6, label=text) for line, text in lines
     ]
 
 

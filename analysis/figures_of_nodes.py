@@ -74,9 +74,7 @@ def upload_burden(burdens: pd.DataFrame, note: str) -> Figure:
     return figure
 
 
-def completion_distribution(
-    completions: pd.DataFrame, first_bytes: pd.DataFrame, note: str
-) -> Figure:
+def completion_distribution(completions: pd.DataFrame, first_bytes: pd.DataFrame, note: str) -> Figure:
     """Draw which share of clients had the first byte, and the whole file, by when.
 
     Args:

@@ -1,7 +1,7 @@
 """Reading a run's folder: the raw rows as frames, and what its scenario says that metrics need.
 
-Nothing is derived here and nothing is repaired: rows that do not fit their columns are an error of
-the store's, with its own line for the user.
+`testbed.store` checks every column. Nothing is derived or repaired here, but that each row learns in
+which placement of processes its trial ran: the repeats take the placements in turn.
 """
 
 from __future__ import annotations
@@ -13,54 +13,106 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.thresholds import Threshold
+from testbed import scenario as scenarios
+from testbed.errors import ScenarioError, SchemaError
+from testbed.scenario import Scenario
+from testbed.store import Run, load_run
+from testbed.units import parse_size
 
 TRIAL_KEYS = ("placement", "architecture", "clients", "repeat")
 """What tells one trial from another in every frame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What a run's scenario fixes and metrics, figures and thresholds need."""
-
-    name: str
-    question: str
-    world: str
-    seed: int
-    clients: tuple[int, ...]
-    repeats: int
-    placements: tuple[str, ...]
-    """More than one where the run compares places of processes; the first is the main one."""
-    file_bytes: int
-    piece_bytes: int | None
-    burst_seconds: float
-    origin_uplink_bytes_per_second: float
-    client_uplink_bytes_per_second: float
-    client_downlink_bytes_per_second: float
-    thresholds: tuple[Threshold, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunData:
-    """A run as it lies on the disk, read and checked."""
+    """A run as it was recorded, ready for metrics."""
 
     path: Path
     manifest: Mapping[str, Any]
     """run.json."""
-    settings: Settings
+    scenario: Scenario
+    world: str
+    file_bytes: int
+    """F; of the user's own file as well."""
+    piece_bytes: int | None
+    """p; None where no swarm was measured and none configured."""
     trials: pd.DataFrame
     nodes: pd.DataFrame
     transfers: pd.DataFrame
     samples: pd.DataFrame
 
     @property
+    def placements(self) -> tuple[str, ...]:
+        """Where processes were placed, in the scenario's order; the first is the main one."""
+        return tuple(dict.fromkeys(self.scenario.placements))
+
+    @property
     def expected_trials(self) -> int:
-        """How many trials the scenario asks for."""
-        arms = max(1, len(set(self.trials["architecture"]))) if len(self.trials) else 2
-        sweep = len(self.settings.clients) * self.settings.repeats
-        return arms * sweep * len(self.settings.placements)
+        """How many trials the scenario asks for, of the architectures that were measured."""
+        arms = int(self.trials["architecture"].nunique()) or 2
+        return arms * len(self.scenario.clients) * self.scenario.repeats
 
 
 def load(path: Path) -> RunData:
-    """Read a run's folder."""
-    raise NotImplementedError(path)
+    """Read a run's folder.
+
+    Raises:
+      SchemaError: it is no run, or its rows are not what this version reads.
+    """
+    # results/latest is a link: what is printed should last longer than it.
+    return prepare(load_run(path.resolve()))
+
+
+def prepare(run: Run) -> RunData:
+    """Make a run ready for metrics; also one that is not on the disk yet.
+
+    Raises:
+      SchemaError: the scenario in its run.json cannot be read.
+    """
+    where = run.folder / "run.json"
+    try:
+        scenario = scenarios.from_dict(run.manifest["scenario"])
+        world = str(run.manifest["world"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SchemaError(f"{where}: scenario: cannot be read: {error!r}") from None
+    placement = {repeat: scenario.placement(repeat) for repeat in set(run.trials["repeat"])}
+    frames = {
+        name: _placed(getattr(run, name), placement)
+        for name in ("trials", "nodes", "transfers", "samples")
+    }
+    return RunData(
+        path=run.folder,
+        manifest=run.manifest,
+        scenario=scenario,
+        world=world,
+        file_bytes=_file_bytes(scenario, run, where),
+        piece_bytes=_piece_bytes(scenario, run.transfers, where),
+        **frames,
+    )
+
+
+def _placed(frame: pd.DataFrame, placement: Mapping[int, str]) -> pd.DataFrame:
+    placed = frame.drop(columns="placement", errors="ignore")
+    placed.insert(0, "placement", frame["repeat"].map(placement).astype("str"))
+    return placed
+
+
+def _file_bytes(scenario: Scenario, run: Run, where: Path) -> int:
+    """Give F; for a user's file that is what a client with the whole file got, less its waste."""
+    if scenario.file_bytes:
+        return scenario.file_bytes
+    done = run.nodes[(run.nodes["role"] == "client") & run.nodes["verified"]]
+    if done.empty:
+        raise SchemaError(f"{where}: scenario.file_bytes: expected the size of {scenario.file}")
+    return int((done["downloaded_payload_bytes"] - done["wasted_payload_bytes"]).median())
+
+
+def _piece_bytes(scenario: Scenario, transfers: pd.DataFrame, where: Path) -> int | None:
+    configured = scenario.tables.get("peers", {}).get("piece_length")
+    if configured is None:
+        pieces = transfers.loc[transfers["unit"] == "piece", "payload_bytes"]
+        return int(pieces.max()) if len(pieces) else None
+    try:
+        return parse_size(configured)
+    except ScenarioError as error:
+        raise SchemaError(f"{where}: peers.piece_length: {error}") from None

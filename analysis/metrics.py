@@ -106,9 +106,7 @@ def rates(nodes: pd.DataFrame, file_bytes: int) -> pd.DataFrame:
     online = (online_until - online_from).clip(lower=0.0)
     possible = carrying["uplink_bytes_per_second"].replace(np.inf, np.nan) * online
     totals = carrying.assign(possible=possible).groupby(_KEYS, sort=True)
-    could_send = (
-        totals["possible"].sum(min_count=1).where(totals["possible"].count() == totals.size())
-    )
+    could_send = totals["possible"].sum(min_count=1).where(totals["possible"].count() == totals.size())
     return pd.DataFrame(
         {
             "goodput_bytes_per_second": verified * file_bytes / seconds,
@@ -120,9 +118,7 @@ def rates(nodes: pd.DataFrame, file_bytes: int) -> pd.DataFrame:
 
 def offloads(nodes: pd.DataFrame) -> pd.Series:
     """Give the share of all payload received that did not come from the origin, by trial."""
-    sent = (
-        nodes[nodes["role"] == "origin"].groupby(_KEYS, sort=True)["uploaded_payload_bytes"].sum()
-    )
+    sent = nodes[nodes["role"] == "origin"].groupby(_KEYS, sort=True)["uploaded_payload_bytes"].sum()
     clients = nodes[nodes["role"] == "client"].groupby(_KEYS, sort=True)
     received = clients["downloaded_payload_bytes"].sum()
     return (1.0 - sent / received.where(received > 0)).rename("offload")

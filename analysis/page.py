@@ -91,7 +91,6 @@ def compose(run: RunData, summary: Summary, charts: Mapping[str, Chart]) -> Page
       summary: The run judged.
       charts: By name; those that are missing are left out.
     """
-    settings = summary.settings
     counted = initiative(run.nodes)
     sections = [
         _section(
@@ -148,8 +147,8 @@ def compose(run: RunData, summary: Summary, charts: Mapping[str, Chart]) -> Page
         Section("repeat", "Repeat it", "How to repeat it", _how_to_repeat(run, summary)),
     ]
     return Page(
-        name=settings.name,
-        question=settings.question
+        name=summary.scenario.name,
+        question=summary.scenario.question
         or "Server or swarm: which is faster, and from how many clients?",
         banner=_banner(summary),
         verdict=summary.verdict,
@@ -160,7 +159,7 @@ def compose(run: RunData, summary: Summary, charts: Mapping[str, Chart]) -> Page
                 one.mark,
                 {True: "met", False: "missed", None: "open"}[one.met],
                 {True: "met", False: "missed", None: "not measured"}[one.met],
-                one.threshold.text,
+                one.text,
                 one.detail,
             )
             for one in summary.thresholds
@@ -168,7 +167,7 @@ def compose(run: RunData, summary: Summary, charts: Mapping[str, Chart]) -> Page
         sections=[one for one in sections if one.blocks],
         footer=(
             "Everything here is computed from the raw rows of this run's folder; "
-            f"python -m analysis report rebuilds it. Times are seconds of the {settings.world} "
+            f"python -m analysis report rebuilds it. Times are seconds of the {summary.world} "
             "world; a GB is 10⁹ bytes, a MiB 2²⁰. Wire bytes are application bytes, protocol "
             "included, TCP/IP not."
         ),
@@ -197,16 +196,16 @@ def _banner(summary: Summary) -> Banner | None:
 
 
 def _facts(summary: Summary) -> str:
-    settings = summary.settings
+    links = summary.scenario.links
     rates = {
-        "origin uplink us": settings.origin_uplink_bytes_per_second,
-        "client uplink u": settings.client_uplink_bytes_per_second,
-        "client downlink d": settings.client_downlink_bytes_per_second,
+        "origin uplink us": links.origin_uplink_bytes_per_second,
+        "client uplink u": links.client_uplink_bytes_per_second,
+        "client downlink d": links.client_downlink_bytes_per_second,
     }
-    pieces = f" in pieces of {size(settings.piece_bytes)}" if settings.piece_bytes else ""
-    links = ", ".join(f"{name} {rate(value)}" for name, value in rates.items())
+    pieces = f" in pieces of {size(summary.piece_bytes)}" if summary.piece_bytes else ""
+    lines = ", ".join(f"{name} {rate(value)}" for name, value in rates.items())
     trials = f"{summary.trial_count} trials"
-    return f"File {size(settings.file_bytes)}{pieces}; {links}; {settings.world} world; {trials}."
+    return f"File {size(summary.file_bytes)}{pieces}; {lines}; {summary.world} world; {trials}."
 
 
 def _requests(summary: Summary) -> list[Block]:
@@ -221,7 +220,7 @@ def _requests(summary: Summary) -> list[Block]:
 
 
 def _roles(summary: Summary, counted: pd.DataFrame) -> list[Block]:
-    main = summary.settings.placements[0]
+    main = summary.placements[0]
     if not summary.main_points:
         return []
     clients = max(one.clients for one in summary.main_points)
@@ -236,7 +235,7 @@ def _roles(summary: Summary, counted: pd.DataFrame) -> list[Block]:
 
 
 def _placement(summary: Summary, counted: pd.DataFrame) -> list[Section]:
-    if len(summary.settings.placements) < 2:
+    if len(summary.placements) < 2:
         return []
     blocks: list[Block] = [
         Paragraph(
@@ -263,7 +262,7 @@ def _warnings(summary: Summary) -> list[Block]:
 def _how_to_repeat(run: RunData, summary: Summary) -> list[Block]:
     manifest = run.manifest
     facts: Rows = [
-        ("seed", str(summary.settings.seed)),
+        ("seed", str(summary.scenario.seed)),
         ("started", str(manifest.get("started", "—"))),
         ("finished", str(manifest.get("finished", "—"))),
         ("status", summary.status),

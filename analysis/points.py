@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.burden import node_burdens, trial_burdens
-from analysis.computation import cpu_seconds_per_gigabyte, process_cpu_fractions
+from analysis.computation import cpu_seconds_per_gigabyte, populations
 from analysis.limits import trial_bounds
 from analysis.load import TRIAL_KEYS, RunData
 from analysis.metrics import (
@@ -103,38 +104,54 @@ class Measures:
     first_bytes: pd.DataFrame
     latencies: pd.DataFrame
     burdens: pd.DataFrame
+    populations: pd.DataFrame
 
 
 def measure(run: RunData) -> Measures:
-    """Compute every metric of a run from its raw rows."""
-    settings = run.settings
-    burdens = node_burdens(run.nodes, settings.file_bytes)
+    """Compute every metric of a run from its raw rows.
+
+    A trial that failed is no result: it has a row, but no metric but its bounds.
+    """
+    complete = run.trials[run.trials["status"] == "complete"]
+    keys = pd.MultiIndex.from_frame(complete[list(TRIAL_KEYS)])
+    nodes, transfers, samples = run.nodes, run.transfers, run.samples
+    if len(complete) < len(run.trials):
+        nodes, transfers, samples = (
+            frame[pd.MultiIndex.from_frame(frame[list(TRIAL_KEYS)]).isin(keys)]
+            for frame in (nodes, transfers, samples)
+        )
+    burdens = node_burdens(nodes, run.file_bytes)
     bounds = trial_bounds(
         run.nodes,
-        file_bytes=settings.file_bytes,
-        piece_bytes=settings.piece_bytes,
-        burst_seconds=settings.burst_seconds,
+        file_bytes=run.file_bytes,
+        piece_bytes=run.piece_bytes,
+        burst_seconds=run.scenario.links.burst_seconds,
     )
+    shares = ["generator_cpu_fraction", "node_host_cpu_fraction"]
+    # A world without processes records nothing where a share would be.
+    busy = run.trials.set_index(list(TRIAL_KEYS))[shares].replace(0.0, np.nan)
     parts = [
-        makespans(run.nodes),
+        busy,
         bounds,
-        rates(run.nodes, settings.file_bytes),
-        offloads(run.nodes),
-        waste(run.nodes),
+        makespans(nodes),
+        rates(nodes, run.file_bytes),
+        offloads(nodes),
+        waste(nodes),
         trial_burdens(burdens),
-        cpu_seconds_per_gigabyte(run.samples, run.nodes, settings.file_bytes),
-        process_cpu_fractions(run.samples),
+        cpu_seconds_per_gigabyte(samples, nodes, run.file_bytes),
     ]
     trials = pd.concat(parts, axis=1).sort_index()
     trials.index.names = list(TRIAL_KEYS)
+    trials["complete"] = trials.index.isin(keys)
     trials["efficiency"] = trials["fluid_seconds"] / trials["makespan_seconds"]
     trials["tightness"] = trials["best_seconds"] / trials["makespan_seconds"]
     return Measures(
         trials,
-        completions(run.nodes),
-        first_bytes(run.nodes, run.transfers),
-        request_latencies(run.transfers),
+        completions(nodes),
+        first_bytes(nodes, transfers),
+        request_latencies(transfers),
         burdens,
+        populations(samples),
     )
 
 
@@ -155,7 +172,7 @@ def gather(measures: Measures, warnings: Mapping[PointKey, list[str]]) -> tuple[
     for key, trials in measures.trials.groupby(keys, sort=True):
         identity = _point_key(key)
         found = warnings.get(identity, [])
-        values = {str(name): _median(trials[name]) for name in trials.columns}
+        values = {str(name): _median(trials[name].astype(float)) for name in trials.columns}
         makespan = spread(trials["makespan_seconds"].to_numpy())
         middle = makespan.median if makespan else None
         completion = pooled["completion"].get(identity)
@@ -164,7 +181,7 @@ def gather(measures: Measures, warnings: Mapping[PointKey, list[str]]) -> tuple[
                 placement=identity[0],
                 architecture=identity[1],
                 clients=identity[2],
-                repeats=len(trials),
+                repeats=int(trials["complete"].sum()),
                 valid=not found,
                 warnings=tuple(found),
                 makespan=makespan,
@@ -180,8 +197,7 @@ def gather(measures: Measures, warnings: Mapping[PointKey, list[str]]) -> tuple[
                 first_byte=_quantiles(pooled["first_byte"].get(identity)),
                 request_latency=_quantiles(pooled["latency"].get(identity)),
                 cpu_seconds_per_gigabyte={
-                    role: values[f"{role}_cpu_seconds_per_gigabyte"]
-                    for role in ("origin", "client")
+                    role: values[f"{role}_cpu_seconds_per_gigabyte"] for role in ("origin", "client")
                 },
                 origin_copies=values["origin_copies"],
                 offload=values["offload"],

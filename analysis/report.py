@@ -117,8 +117,10 @@ def svg_text(figure: Figure, name: str) -> str:
 
 
 def png_bytes(figure: Figure) -> bytes:
-    """Draw a figure as PNG."""
+    """Draw a figure as PNG, laid out as it was when it was first drawn."""
     written = io.BytesIO()
+    # Laying out takes as long as drawing; the SVG, drawn before, has the same proportions.
+    figure.set_layout_engine("none")
     figure.savefig(written, format="png", dpi=PNG_DOTS_PER_INCH, metadata={"Software": None})
     return written.getvalue()
 
@@ -131,9 +133,7 @@ def inline_svg(svg: str, chart: Chart) -> str:
     # Groups are never referred to, and their names repeat from figure to figure.
     body = re.sub(r'<g id="[^"]*"', "<g", body)
     # The page is the paper.
-    body = re.sub(
-        r'(<path d="[^"]*" )style="fill: #ffffff"', r'\1style="fill: none"', body, count=1
-    )
+    body = re.sub(r'(<path d="[^"]*" )style="fill: #ffffff"', r'\1style="fill: none"', body, count=1)
     for colour, variable in THEME_VARIABLES.items():
         body = body.replace(colour, f"var({variable})")
     body = re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', r"<svg \1>", body, count=1)

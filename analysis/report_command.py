@@ -46,6 +46,11 @@ def register(subparsers: Subparsers) -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="print summary.json instead")
     parser.add_argument("--quiet", action="store_true", help="print the page's path only")
+    parser.add_argument(
+        "--open-nothing",
+        action="store_true",
+        help="for scripts that want to be sure: no browser is ever opened",
+    )
     parser.set_defaults(run=run)
     return parser
 
@@ -55,11 +60,15 @@ def run(args: argparse.Namespace) -> int:
     # Imported late: `python -m analysis --help` and `bounds` need no figures.
     from analysis.report import write_report
     from analysis.summary_files import as_json
+    from testbed.errors import SchemaError
 
     try:
         summary = write_report(args.run_path)
-    except (OSError, ValueError) as error:
+    except SchemaError as error:
         print(f"report: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except OSError as error:
+        print(f"report: {args.run_path}: expected to write there: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     if args.json:
         sys.stdout.write(as_json(summary))

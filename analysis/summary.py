@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,12 @@ from analysis.checks import (
     not_busy,
     warnings_by_point,
 )
-from analysis.computation import populations
-from analysis.load import TRIAL_KEYS, RunData, Settings
+from analysis.load import RunData
 from analysis.points import Measures, Point, gather, measure
 from analysis.statistics import Comparison, Crossover, compare, crossover
 from analysis.thresholds import ThresholdResult, judge
 from analysis.verdict import answer, answer_for_one_arm, overhead_note
+from testbed.scenario import Scenario
 
 EXIT_DONE, EXIT_MISSED, EXIT_UNTRUSTED = 0, 1, 3
 
@@ -34,7 +35,11 @@ class Summary:
     """Everything a report says, before it is drawn or written."""
 
     run_path: Path
-    settings: Settings
+    scenario: Scenario
+    world: str
+    file_bytes: int
+    piece_bytes: int | None
+    placements: tuple[str, ...]
     status: str
     """`complete`, `partial`, `failed` or `invalid`."""
     reasons: tuple[str, ...]
@@ -64,7 +69,7 @@ class Summary:
     @property
     def main_points(self) -> tuple[Point, ...]:
         """The points of the main placement: those the verdict and the figures are about."""
-        return tuple(one for one in self.points if one.placement == self.settings.placements[0])
+        return tuple(one for one in self.points if one.placement == self.placements[0])
 
 
 def summarise(run: RunData) -> tuple[Summary, Measures]:
@@ -79,22 +84,25 @@ def summarise(run: RunData) -> tuple[Summary, Measures]:
     measures = measure(run)
     checks = make_checks(run, measures)
     points = gather(measures, warnings_by_point(checks))
-    settings = run.settings
-    main = settings.placements[0]
+    main = run.placements[0]
     comparisons = compare_all(measures.trials, [one for one in points if one.placement == main])
     thresholds = tuple(
         judge(threshold, [one for one in points if one.placement == main])
-        for threshold in settings.thresholds
+        for threshold in run.scenario.thresholds
     )
     status, reasons = judge_status(run, checks)
     return (
         Summary(
             run_path=run.path,
-            settings=settings,
+            scenario=run.scenario,
+            world=run.world,
+            file_bytes=run.file_bytes,
+            piece_bytes=run.piece_bytes,
+            placements=run.placements,
             status=status,
             reasons=reasons,
             verdict=word_verdict(status, reasons, comparisons, points),
-            note=overhead_note(parting_clients(settings)),
+            note=overhead_note(parting_clients(run.scenario)),
             points=points,
             comparisons=comparisons,
             crossover=crossover(comparisons),
@@ -108,17 +116,15 @@ def summarise(run: RunData) -> tuple[Summary, Measures]:
 
 def make_checks(run: RunData, measures: Measures) -> tuple[Check, ...]:
     """Make every check of THEORY.md; a trial that failed openly is no result and not checked."""
-    done = run.trials[run.trials["outcome"] == "ok"]
-    keys = pd.MultiIndex.from_frame(done[list(TRIAL_KEYS)])
-    trials = measures.trials[measures.trials.index.isin(keys)]
-    nodes = run.nodes[pd.MultiIndex.from_frame(run.nodes[list(TRIAL_KEYS)]).isin(keys)]
+    done = run.trials[run.trials["status"] == "complete"]
+    trials = measures.trials[measures.trials["complete"]]
     return (
         bytes_conserved(done),
-        all_verified(nodes),
-        above_bound(trials, trials),
-        littles_law(measures.completions, populations(run.samples), trials, run.settings.world),
-        not_busy("Load generator", "the load generator", trials["generator_cpu_fraction"], done),
-        not_busy("Node host", "the clients' node host", trials["node_host_cpu_fraction"], done),
+        all_verified(done),
+        above_bound(trials),
+        littles_law(measures.completions, measures.populations, trials, run.world),
+        not_busy("Load generator", "the load generator", trials["generator_cpu_fraction"]),
+        not_busy("Node host", "the busiest node host", trials["node_host_cpu_fraction"]),
         link_rates(done),
     )
 
@@ -132,8 +138,7 @@ def compare_all(trials: pd.DataFrame, points: Sequence[Point]) -> tuple[Comparis
             continue
         placement = points[0].placement
         both = [
-            _by_repeat(trials, placement, architecture, clients)
-            for architecture in ("server", "swarm")
+            _by_repeat(trials, placement, architecture, clients) for architecture in ("server", "swarm")
         ]
         comparison = compare(clients, *both)
         if comparison is not None:
@@ -145,13 +150,14 @@ def judge_status(run: RunData, checks: Sequence[Check]) -> tuple[str, tuple[str,
     """Say what a run is worth, and why it is not worth more."""
     broken = [f"{one.name}: {one.detail}" for one in checks if one.state is State.FAILED]
     said = [str(one) for one in run.manifest.get("reasons", ())]
-    status = str(run.manifest["status"])
+    # A run that is judged before it is on the disk has no status yet.
+    status = str(run.manifest.get("status", "complete"))
     if broken or status == "invalid":
         return "invalid", (*broken, *said)
-    failed = run.trials[run.trials["outcome"] != "ok"]
+    failed = run.trials[run.trials["status"] != "complete"]
     if status == "failed" or len(failed):
         seen = [
-            f"{row.architecture} at N = {row.clients}, repeat {row.repeat}: {row.outcome}"
+            f"{row.architecture} at N = {row.clients}, repeat {row.repeat}: {row.reason}"
             for row in failed.itertuples()
         ]
         return "failed", (*seen, *said)
@@ -164,11 +170,13 @@ def judge_status(run: RunData, checks: Sequence[Check]) -> tuple[str, tuple[str,
     return status, tuple(said)
 
 
-def parting_clients(settings: Settings) -> float | None:
+def parting_clients(scenario: Scenario) -> float | None:
     """Give us/d, the N up to which theory has both architectures equal."""
-    downlink = settings.client_downlink_bytes_per_second
-    ratio = settings.origin_uplink_bytes_per_second / downlink
-    return ratio if ratio >= 1 and ratio != float("inf") else None
+    links = scenario.links
+    origin, client = links.origin_uplink_bytes_per_second, links.client_downlink_bytes_per_second
+    if not (math.isfinite(origin) and math.isfinite(client)):
+        return None
+    return origin / client if origin >= client else None
 
 
 def word_verdict(

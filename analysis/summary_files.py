@@ -24,10 +24,10 @@ def as_json(summary: Summary) -> str:
 def as_dict(summary: Summary) -> dict[str, Any]:
     """Give summary.json's content."""
     found = summary.crossover
-    several = len(summary.settings.placements) > 1
+    several = len(summary.placements) > 1
     return {
-        "scenario": summary.settings.name,
-        "world": summary.settings.world,
+        "scenario": summary.scenario.name,
+        "world": summary.world,
         "verdict": summary.verdict,
         "crossover": found and {"above": found.above, "at_most": found.at_most},
         "points": [_point(one, with_placement=several) for one in summary.points],
@@ -58,8 +58,7 @@ def _point(point: Point, *, with_placement: bool) -> dict[str, Any]:
         "efficiency": _short(point.efficiency),
         "tightness": _short(point.tightness),
         "goodput_bytes_per_second": _short(point.goodput_bytes_per_second),
-        "completion_seconds": {"mean": _short(point.completion.mean)}
-        | _quantiles(point.completion),
+        "completion_seconds": {"mean": _short(point.completion.mean)} | _quantiles(point.completion),
         "first_byte_seconds": _quantiles(point.first_byte),
         "cpu_seconds_per_gigabyte": {
             role: _short(value) for role, value in point.cpu_seconds_per_gigabyte.items()

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.points import Point, Quantiles
 from analysis.statistics import LEAST_SAMPLES, Spread, local_slopes
 from analysis.summary import Summary
-from analysis.wording import UNKNOWN, factor, low_to_high, number, percent, rate, seconds, size
+from analysis.wording import UNKNOWN, low_to_high, number, percent, rate, seconds, size
 
 Rows = list[tuple[str, ...]]
 
@@ -28,8 +28,13 @@ class Table:
     """Sentences instead of numbers: set flush left."""
 
 
-def answer_table(summary: Summary) -> Table:
-    """Both architectures side by side, a row for each N: what the verdict rests on."""
+def answer_table(summary: Summary, *, ranges: bool = True) -> Table:
+    """Both architectures side by side, a row for each N: what the verdict rests on.
+
+    Args:
+      summary: The run judged.
+      ranges: Whether times carry their range; without, the table fits 80 columns.
+    """
     points = {(one.architecture, one.clients): one for one in summary.main_points}
     shown = {one.clients: one for one in summary.comparisons}
     table = Table(
@@ -42,7 +47,7 @@ def answer_table(summary: Summary) -> Table:
         for architecture in ("server", "swarm"):
             point = points.get((architecture, clients))
             cells += [
-                _with_range(point.makespan) if point else UNKNOWN,
+                _with_range(point.makespan, ranges=ranges) if point else UNKNOWN,
                 _share_of_bound(point),
             ]
         comparison = shown.get(clients)
@@ -51,9 +56,9 @@ def answer_table(summary: Summary) -> Table:
         else:
             ratio = comparison.ratio
             cells += [
-                f"{factor(ratio.median)} ({low_to_high(ratio.low, ratio.high)})"
+                f"{number(ratio.median)} ({low_to_high(ratio.low, ratio.high, 3)})"
                 if ratio.repeats > 1
-                else factor(ratio.median),
+                else number(ratio.median),
                 comparison.outcome.value,
             ]
         table.rows.append(tuple(cells))
@@ -258,7 +263,7 @@ def computation_table(summary: Summary) -> Table:
 
 def placement_table(summary: Summary) -> Table:
     """The makespan where the same roles run in other processes."""
-    placements = summary.settings.placements
+    placements = summary.placements
     table = Table(
         "Time until the last client has the file, by where the processes are.",
         ("", "N", *placements),
@@ -287,8 +292,7 @@ def ledger_table(initiative: pd.DataFrame) -> Table:
         if row["role"] == "tracker":
             continue
         sent, received = (
-            f"{row[f'{way}_payload_bytes'] * row['nodes']:,.0f} B"
-            for way in ("uploaded", "downloaded")
+            f"{row[f'{way}_payload_bytes'] * row['nodes']:,.0f} B" for way in ("uploaded", "downloaded")
         )
         role = f"{row['architecture']} {row['role']}"
         table.rows.append((role, str(row["clients"]), row["placement"], sent, received))
@@ -318,12 +322,12 @@ def _name(point: Point) -> str:
     return point.architecture if point.valid else f"{point.architecture} (not valid)"
 
 
-def _with_range(spread: Spread | None) -> str:
+def _with_range(spread: Spread | None, *, ranges: bool = True) -> str:
     if spread is None:
         return "not completed"
-    if spread.repeats == 1:
+    if spread.repeats == 1 or not ranges:
         return seconds(spread.median)
-    return f"{seconds(spread.median)} ({low_to_high(spread.low, spread.high)})"
+    return f"{seconds(spread.median)} ({low_to_high(spread.low, spread.high, 3)})"
 
 
 def _share_of_bound(point: Point | None) -> str:

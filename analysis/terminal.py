@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table as Grid
@@ -13,13 +15,11 @@ from analysis.tables import answer_table
 
 
 def terminal_summary(summary: Summary) -> RenderableType:
-    """Give what a person reads last: it fits 100 columns and says the same without colour."""
+    """Give what a person reads last: it fits 80 columns and says the same without colour."""
     parts: list[RenderableType] = [_grid(summary)]
     for one in summary.thresholds:
         colour = {True: "green", False: "red", None: "dim"}[one.met]
-        parts.append(
-            Text.assemble((f" {one.mark} ", colour), f"{one.threshold.text} ", (one.detail, "dim"))
-        )
+        parts.append(Text.assemble((f" {one.mark} ", colour), f"{one.text} ", (one.detail, "dim")))
     parts.extend(
         Text(f" ✗ {one.name}: {one.detail}", style="bold red")
         for one in summary.checks
@@ -37,14 +37,17 @@ def terminal_summary(summary: Summary) -> RenderableType:
     )
     if summary.comparisons:
         parts.append(Text(summary.note, style="dim"))
-    # A path must stay in one piece to be copied.
-    parts.append(Text(f"Report: {summary.report_path}", no_wrap=True, overflow="ignore"))
+    # Short enough to stay in one piece on a line: it will be copied.
+    path = summary.report_path
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    parts.append(Text(f"Report: {path}", overflow="fold"))
     return Group(*parts)
 
 
 def _grid(summary: Summary) -> Grid:
-    table = answer_table(summary)
-    grid = Grid(box=None, pad_edge=False, header_style="bold")
+    table = answer_table(summary, ranges=False)
+    grid = Grid(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in table.columns:
         colour = "dark_orange3" if column == "server" else "blue" if column == "swarm" else None
         grid.add_column(column, justify="right", style=colour, no_wrap=True)

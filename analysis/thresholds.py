@@ -1,59 +1,50 @@
 """The scenario's thresholds: simple conditions that pass or fail, for people and for scripts.
 
-A threshold is named `<architecture>_<metric>`, for instance `swarm_efficiency`, and holds at every
-tested N from `from_clients` on.
+A threshold is named `<architecture>_<metric>`, for instance `swarm_efficiency`; the metrics are the
+numbers of summary.json. It holds at every tested N from `from_clients` to `to_clients`.
 """
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from operator import attrgetter
 
-if TYPE_CHECKING:
-    from analysis.points import Point
+from analysis import wording
+from analysis.points import Point
+from testbed.scenario import Threshold
 
-#: What a threshold may be about: how to read it from a point, and how to write it.
-METRICS: Mapping[str, tuple[Callable[[Point], float | None], str]] = {
-    "efficiency": (operator.attrgetter("efficiency"), "{:.3f}"),
-    "tightness": (operator.attrgetter("tightness"), "{:.3f}"),
-    "makespan_seconds": (
-        lambda point: point.makespan.median if point.makespan else None,
-        "{:.3g} s",
-    ),
-    "goodput_bytes_per_second": (operator.attrgetter("goodput_bytes_per_second"), "{:.4g} B/s"),
-    "offload": (operator.attrgetter("offload"), "{:.3f}"),
-    "origin_copies": (operator.attrgetter("origin_copies"), "{:.3g}"),
-    "gini": (operator.attrgetter("everyone.gini"), "{:.3f}"),
-    "jain": (operator.attrgetter("everyone.jain"), "{:.3f}"),
-    "wasted_fraction": (operator.attrgetter("wasted_fraction"), "{:.4f}"),
+Reading = Callable[[Point], float | None]
+
+#: How to read each metric from a point. Nested names of summary.json are joined by `_`.
+METRICS: Mapping[str, Reading] = {
+    "makespan_seconds": lambda point: point.makespan.median if point.makespan else None,
+    **{
+        name: attrgetter(name)
+        for name in (
+            "efficiency",
+            "tightness",
+            "goodput_bytes_per_second",
+            "origin_copies",
+            "offload",
+            "wasted_fraction",
+            "generator_cpu_fraction",
+        )
+    },
+    **{
+        f"{name}_seconds_{quantile}": attrgetter(f"{name}.{quantile}")
+        for name in ("completion", "first_byte", "request_latency")
+        for quantile in ("p50", "p90", "p99")
+    },
+    "completion_seconds_mean": attrgetter("completion.mean"),
+    **{
+        f"{prefix}{name}": attrgetter(f"{group}.{name}")
+        for prefix, group in (("", "everyone"), ("peers_only_", "peers_only"))
+        for name in ("burden_mean", "burden_max", "gini", "jain")
+    },
+    "cpu_seconds_per_gigabyte_origin": lambda point: point.cpu_seconds_per_gigabyte["origin"],
+    "cpu_seconds_per_gigabyte_client": lambda point: point.cpu_seconds_per_gigabyte["client"],
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Threshold:
-    """One condition of the scenario."""
-
-    architecture: str
-    metric: str
-    """One of `METRICS`."""
-    at_least: float | None = None
-    at_most: float | None = None
-    from_clients: int = 1
-
-    @property
-    def text(self) -> str:
-        """The condition as a reader sees it."""
-        form = METRICS[self.metric][1]
-        limits = []
-        if self.at_least is not None:
-            limits.append("at least " + form.format(self.at_least))
-        if self.at_most is not None:
-            limits.append("at most " + form.format(self.at_most))
-        start = f" from N = {self.from_clients}" if self.from_clients > 1 else " at every N"
-        name = self.metric.removesuffix("_bytes_per_second").removesuffix("_seconds")
-        return f"{self.architecture} {name.replace('_', ' ')} {' and '.join(limits)}{start}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +59,36 @@ class ThresholdResult:
     @property
     def mark(self) -> str:
         """A tick, a cross, or a dash for what was not measured."""
-        return "—" if self.met is None else "✓" if self.met else "✗"
+        return wording.UNKNOWN if self.met is None else "✓" if self.met else "✗"
+
+    @property
+    def text(self) -> str:
+        """The condition as a reader sees it."""
+        one = self.threshold
+        architecture, metric = split(one)
+        limits = [
+            f"{word} {_write(metric, limit)}"
+            for word, limit in (("at least", one.at_least), ("at most", one.at_most))
+            if limit is not None
+        ]
+        reach = " at every N"
+        if one.to_clients is not None:
+            reach = f" for N = {one.from_clients} to {one.to_clients}"
+        elif one.from_clients > 1:
+            reach = f" from N = {one.from_clients}"
+        name = metric.replace("_bytes_per_second", "").replace("_seconds", "").replace("_", " ")
+        return f"{architecture} {name} {' and '.join(limits)}{reach}"
+
+
+def split(threshold: Threshold) -> tuple[str, str]:
+    """Give the architecture that a threshold is about, and the metric."""
+    architecture, _, metric = threshold.metric.partition("_")
+    return architecture, metric
+
+
+def unknown_metrics(thresholds: Sequence[Threshold]) -> list[str]:
+    """Name the thresholds that nothing can be held against, for a check before a run starts."""
+    return [one.metric for one in thresholds if split(one)[1] not in METRICS]
 
 
 def judge(threshold: Threshold, points: Sequence[Point]) -> ThresholdResult:
@@ -78,24 +98,29 @@ def judge(threshold: Threshold, points: Sequence[Point]) -> ThresholdResult:
       threshold: The condition.
       points: Of the whole run; those of the other architecture are passed over.
     """
-    read, form = METRICS[threshold.metric]
+    architecture, metric = split(threshold)
+    if metric not in METRICS:
+        return ThresholdResult(threshold, False, f"summary.json has no number {metric!r}")
+    last = threshold.to_clients
     seen = [
         (_margin(threshold, value), value, point.clients)
         for point in points
-        if point.architecture == threshold.architecture and point.clients >= threshold.from_clients
-        for value in [read(point)]
+        if point.architecture == architecture
+        and point.clients >= threshold.from_clients
+        and (last is None or point.clients <= last)
+        for value in [METRICS[metric](point)]
         if value is not None
     ]
     if not seen:
         return ThresholdResult(threshold, None, "not measured in this run")
     _, value, clients = min(seen)
     missed = sum(one < 0 for one, _, _ in seen)
-    detail = f"{form.format(value)} at N = {clients}"
+    detail = f"{_write(metric, value)} at N = {clients}"
     if missed:
         return ThresholdResult(
             threshold, False, f"{detail}; missed at {missed} of {len(seen)} tested N"
         )
-    return ThresholdResult(threshold, True, f"lowest margin: {detail}")
+    return ThresholdResult(threshold, True, f"closest: {detail}")
 
 
 def _margin(threshold: Threshold, value: float) -> float:
@@ -105,3 +130,11 @@ def _margin(threshold: Threshold, value: float) -> float:
     if threshold.at_most is not None:
         margins.append(threshold.at_most - value)
     return min(margins)
+
+
+def _write(metric: str, value: float) -> str:
+    if "bytes_per_second" in metric:
+        return wording.rate(value)
+    if "_seconds" in metric and "gigabyte" not in metric:
+        return wording.seconds(value)
+    return wording.number(value)

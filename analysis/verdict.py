@@ -23,9 +23,7 @@ def answer(comparisons: Sequence[Comparison]) -> str:
     ordered = sorted(comparisons, key=lambda one: one.clients)
     last = ordered[-1]
     if len(ordered) == 1:
-        return (
-            f"{_single(last)} No other number of clients was tested, so nothing is said of others."
-        )
+        return f"{_single(last)} No other number of clients was tested, so nothing is said of others."
     found = crossover(ordered)
     if found is not None:
         return f"{_crossing(found, ordered)}; at {last.clients} clients {_how_much(last)}."
@@ -121,9 +119,7 @@ def _never(ordered: Sequence[Comparison]) -> str:
 def _how_much(one: Comparison) -> str:
     ratio = one.ratio
     if one.outcome is Outcome.SLOWER:
-        turned = Spread(
-            1 / ratio.median, 1 / ratio.high, 1 / ratio.low, ratio.interval, ratio.repeats
-        )
+        turned = Spread(1 / ratio.median, 1 / ratio.high, 1 / ratio.low, ratio.interval, ratio.repeats)
         return f"the server is {_times(turned)}"
     return f"the swarm is {_times(ratio)}"
 

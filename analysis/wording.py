@@ -32,9 +32,7 @@ def seconds(value: float | None) -> str:
     """Write a time: `1.75 s`, `16.3 ms`."""
     if value is None or math.isnan(value):
         return UNKNOWN
-    return (
-        f"{plain_number(value * 1000)} ms" if 0 < abs(value) < 0.1 else f"{plain_number(value)} s"
-    )
+    return f"{plain_number(value * 1000)} ms" if 0 < abs(value) < 0.1 else f"{plain_number(value)} s"
 
 
 def percent(value: float | None, decimals: int = 0) -> str:

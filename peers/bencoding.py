@@ -43,7 +43,7 @@ def decode(data: bytes, *, max_bytes: int) -> Bencoded:
     except RecursionError:
         raise BencodingError(f"nested more than {MAX_DEPTH} deep") from None
     except ValueError as error:
-        raise BencodingError(f"not bencoded: {error or 'malformed'}") from None
+        raise BencodingError(f"not bencoded: {str(error) or 'malformed'}") from None
     _check_integers(value)
     if bencode(value) != data:
         raise BencodingError("not in canonical form")

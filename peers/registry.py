@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import random
+from collections import OrderedDict
 
 import msgspec
 
@@ -33,22 +34,23 @@ class _Swarm:
     __slots__ = ("addresses", "members", "seeds")
 
     def __init__(self) -> None:
-        self.members: dict[Address, _Member] = {}
+        # Taking the front of a dict again and again would pass over all that was taken before.
+        self.members: OrderedDict[Address, _Member] = OrderedDict()
         """In the order of their last announce."""
         self.addresses: list[Address] = []
         """The same peers in no order, to sample from."""
         self.seeds = 0
 
     def put(self, address: Address, *, is_seed: bool, now: float) -> None:
-        member = self.members.pop(address, None)
+        member = self.members.get(address)
         if member is None:
-            member = _Member(now, is_seed, len(self.addresses))
+            self.members[address] = _Member(now, is_seed, len(self.addresses))
             self.addresses.append(address)
         else:
             self.seeds -= member.is_seed
             member.seen_seconds, member.is_seed = now, is_seed
+            self.members.move_to_end(address)
         self.seeds += is_seed
-        self.members[address] = member
 
     def remove(self, address: Address) -> None:
         member = self.members.pop(address, None)

@@ -8,7 +8,11 @@ from email.utils import parsedate_to_datetime
 from servers.files import Resource
 from servers.http1 import Headers, find
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
+_RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)\Z", re.IGNORECASE)
+
+#: Past any file. Longer numbers count as this one: no arithmetic on thousands of digits.
+_FAR_DIGITS = 18
+_FAR = 10**_FAR_DIGITS
 
 
 class Unsatisfiable(Exception):
@@ -40,27 +44,30 @@ def wanted_range(headers: Headers, resource: Resource) -> tuple[int, int] | None
     if value is None:
         return None
     match = _RANGE.match(value.strip())
-    if match is None or match.group(0) == "bytes=-":
+    if match is None or not any(match.groups()):
         return None
     condition = find(headers, "if-range")
     if condition is not None and not _if_range_holds(condition.strip(), resource):
         return None
     size = resource.storage.size_bytes
     first, last = match.groups()
-    if len(first) > 19 or len(last) > 19:
-        raise Unsatisfiable  # Past any file; and no arithmetic on megabytes of digits.
     if not first:
-        length = min(int(last), size)
+        length = min(_number(last), size)
         if not length:
             raise Unsatisfiable
         return size - length, length
-    start = int(first)
-    end = min(int(last), size - 1) if last else size - 1
-    if last and int(last) < start:
+    start = _number(first)
+    if last and _number(last) < start:
         return None  # Malformed (section 14.1.1), so ignored.
+    end = min(_number(last), size - 1) if last else size - 1
     if start >= size:
         raise Unsatisfiable
     return start, end - start + 1
+
+
+def _number(digits: str) -> int:
+    digits = digits.lstrip("0")
+    return _FAR if len(digits) > _FAR_DIGITS else int(digits or "0")
 
 
 def _if_range_holds(condition: str, resource: Resource) -> bool:
@@ -72,6 +79,7 @@ def _if_range_holds(condition: str, resource: Resource) -> bool:
 
 
 def _unmodified_since(resource: Resource, date: str) -> bool:
+    """Whether the file is as old as that; a date that cannot be read says nothing."""
     if resource.modified_seconds is None:
         return False
     try:

@@ -6,21 +6,26 @@ can be named, and opened without blocking, so that a FIFO in it cannot hang the 
 
 from __future__ import annotations
 
+import errno
 import mimetypes
 import os
 import stat
 from collections import OrderedDict
 from dataclasses import dataclass
 from email.utils import formatdate
-from html import escape
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, unquote_to_bytes
 
+from servers.listing import listing
 from testbed.storage import FileStorage, Storage
 
 #: Descriptors kept open for files that were asked for lately.
 OPEN_FILES = 64
+
+#: Only the table of the language, so that an answer does not depend on the machine.
+_TYPES = mimetypes.MimeTypes()
+_ANY_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,15 @@ class Elsewhere:
     location: str
 
 
-Found = Resource | Page | Elsewhere
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """There may be something, but not for this client or not now."""
+
+    status: int
+    reason: str
+
+
+Found = Resource | Page | Elsewhere | Refusal
 
 
 class Files(Protocol):
@@ -72,130 +85,129 @@ class OneFile:
     """The file of a trial, under one name."""
 
     def __init__(self, name: str, storage: Storage, etag: str) -> None:
-        self._path = "/" + quote(name)
-        self._resource = Resource(storage, f'"{etag}"', None, "application/octet-stream")
+        self._names = [name]
+        self._resource = Resource(storage, f'"{etag}"', None, _ANY_TYPE)
 
     def find(self, target: str) -> Found | None:
         """The file, or nothing."""
-        return self._resource if target == self._path else None
+        try:
+            return self._resource if components(path_of(target)) == self._names else None
+        except ValueError:
+            return None
 
     def close(self) -> None:
         """The storage belongs to the trial."""
 
 
+class _Descriptor(int):
+    """An open descriptor that is closed with the last reference to it.
+
+    A `FileSlice` on its way to a slow reader refers to it, long after host and cache forgot the
+    file. Closed any earlier, its number would be given to another file, and that one be sent.
+    """
+
+    def __del__(self) -> None:
+        os.close(self)
+
+
 class Directory:
-    """A directory on disk and all below it.
+    """A directory on disk and all below it. Links are not followed, wherever they lead.
 
     Raises:
       OSError: it cannot be opened.
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._root = _Descriptor(os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         self._open: OrderedDict[tuple[int, int, int, int], FileStorage] = OrderedDict()
 
     def find(self, target: str) -> Found | None:
         """A regular file or a listing; None for everything else, whatever it is."""
-        path = target.partition("?")[0]
+        path = path_of(target)
         try:
-            names = _components(path)
+            names = components(path)
+            return self._open_and_look(names, is_directory=path.endswith("/"))
         except ValueError:
             return None
-        try:
-            descriptor = self._walk(names)
-        except OSError:
-            return None
-        try:
-            status = os.fstat(descriptor)
-            if stat.S_ISDIR(status.st_mode):
-                if not path.endswith("/"):
-                    return Elsewhere(path + "/")
-                return _listing(descriptor, path)
-            if not stat.S_ISREG(status.st_mode):
-                return None
-            return self._resource(descriptor, status, names[-1])
-        finally:
-            os.close(descriptor)
+        except PermissionError:
+            return Refusal(403, "not readable")
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+                return Refusal(503, "too busy")
+            if error.errno == errno.EIO:
+                return Refusal(500, "cannot be read")
+            return None  # Missing, a link, a name too long, vanished meanwhile: not there.
 
     def close(self) -> None:
-        """Close all files and the directory."""
-        for storage in self._open.values():
-            storage.close()
+        """Forget all files. Those on their way to somebody are closed when they have left."""
         self._open.clear()
-        os.close(self._root)
 
-    def _walk(self, names: list[str]) -> int:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        here = os.dup(self._root)
+    def _open_and_look(self, names: list[str], *, is_directory: bool) -> Found | None:
+        descriptor = self._walk(names)
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            path = "".join(f"/{quote(name, safe='')}" for name in names) + "/"
+            return Page(listing(descriptor, path)) if is_directory else Elsewhere(path)
+        if is_directory or not stat.S_ISREG(status.st_mode):
+            return None
+        return self._resource(descriptor, status, names[-1])
+
+    def _walk(self, names: list[str]) -> _Descriptor:
+        here = self._root
         for name in names:
-            try:
-                there = os.open(name, flags, dir_fd=here)
-            finally:
-                os.close(here)
-            here = there
+            # Looked at before it is opened: opening a FIFO wakes whoever waits to write to it, and
+            # opening a device may do anything.
+            mode = os.stat(name, dir_fd=here, follow_symlinks=False).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise FileNotFoundError(errno.ENOENT, "neither file nor directory", name)
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            here = _Descriptor(os.open(name, flags, dir_fd=here))
         return here
 
-    def _resource(self, descriptor: int, status: os.stat_result, name: str) -> Resource:
+    def _resource(self, descriptor: _Descriptor, status: os.stat_result, name: str) -> Resource:
         identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
         storage = self._open.get(identity)
         if storage is None:
-            # Not closed when it is pushed out: it may be on its way to somebody. The descriptor goes
-            # with the last reference.
-            storage = _OwnedFile(os.dup(descriptor), status.st_size)
-            self._open[identity] = storage
-            while len(self._open) > OPEN_FILES:
+            self._open[identity] = storage = FileStorage(descriptor, status.st_size)
+            if len(self._open) > OPEN_FILES:
                 self._open.popitem(last=False)
         else:
             self._open.move_to_end(identity)
         etag = f'"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}"'
-        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        if kind.startswith("text/"):
-            kind += "; charset=utf-8"
-        return Resource(storage, etag, status.st_mtime, kind)
+        return Resource(storage, etag, status.st_mtime, _content_type(name))
 
 
-class _OwnedFile(FileStorage):
-    """A file that is closed when nobody refers to it any more."""
+def path_of(target: str) -> str:
+    """The path in a request's target, which may be a whole URL (RFC 9112 section 3.2.2)."""
+    path = target.partition("?")[0]
+    for scheme in ("http://", "https://"):
+        if path[: len(scheme)].lower() == scheme:
+            return "/" + path[len(scheme) :].partition("/")[2]
+    return path
 
-    def __del__(self) -> None:
-        self.close()
 
-
-def _components(path: str) -> list[str]:
-    """Split an absolute path into names, decoded once.
+def components(path: str) -> list[str]:
+    """Split an absolute path into names, decoded once. A slash at its end is left out.
 
     Raises:
       ValueError: it is not absolute, or has a name that no file below the root can have.
     """
     if not path.startswith("/"):
         raise ValueError("not an absolute path")
+    parts = path[1:].removesuffix("/").split("/")
+    if parts == [""]:
+        return []
     names = []
-    for part in path.split("/"):
+    for part in parts:
         name = unquote_to_bytes(part).decode("utf-8", "strict")
-        if not name:
-            continue
-        if name in (".", "..") or "/" in name or "\0" in name:
+        if name in ("", ".", "..") or "/" in name or "\0" in name:
             raise ValueError("not a name")
         names.append(name)
     return names
 
 
-def _listing(directory: int, path: str) -> Page:
-    rows = []
-    with os.scandir(directory) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if not entry.is_dir(follow_symlinks=False) and not entry.is_file(follow_symlinks=False):
-                continue
-            slash = "/" if entry.is_dir(follow_symlinks=False) else ""
-            size = "" if slash else f"{entry.stat(follow_symlinks=False).st_size:,} bytes"
-            try:
-                link = quote(entry.name) + slash
-            except UnicodeEncodeError:
-                continue  # A name that is not UTF-8 cannot be asked for either.
-            rows.append(f'<li><a href="./{link}">{escape(entry.name)}{slash}</a> {size}</li>\n')
-    title = escape(unquote_to_bytes(path).decode("utf-8", "replace"))
-    page = (
-        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>\n'
-        f"<h1>{title}</h1>\n<ul>\n{''.join(rows)}</ul>\n</html>\n"
-    )
-    return Page(page.encode())
+def _content_type(name: str) -> str:
+    kind, encoding = _TYPES.guess_type(name)
+    if kind is None or encoding is not None:
+        return _ANY_TYPE  # a.tar.gz is gzip to whoever saves it, not a tar.
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind

@@ -16,6 +16,9 @@ from testbed.node import FileSlice, Payload
 
 Headers = tuple[tuple[str, str], ...]
 
+#: A remote may send any number as its status, so looking one up must not raise.
+_PHRASES = {int(status): status.phrase for status in HTTPStatus}
+
 
 def _headers_bytes(headers: Headers) -> int:
     """Size of `name: value\\r\\n` lines and the blank line; names and values are latin-1."""
@@ -68,8 +71,8 @@ class ResponseHead(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def phrase(self) -> str:
-        """The reason phrase of the status."""
-        return HTTPStatus(self.status).phrase
+        """The reason phrase of the status; empty for one that is nobody's standard."""
+        return _PHRASES.get(self.status, "")
 
     @property
     def size_bytes(self) -> int:

@@ -7,6 +7,7 @@ the client's side a broken response is a `ProtocolViolation`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 
@@ -22,11 +23,21 @@ HEAD_LIMIT_BYTES = 16 * 1024
 HEADER_LIMIT = 100
 TARGET_LIMIT_BYTES = 8 * 1024
 
+#: A request line: the target, and room for method and version.
+LINE_LIMIT_BYTES = TARGET_LIMIT_BYTES + 64
+
 #: Bodies of requests are read and thrown away up to here; beyond, it is not worth our downlink.
 REQUEST_BODY_LIMIT_BYTES = 64 * 1024
 
 #: Answers that are no file content: error pages, a tracker's answer.
 CONTENT_LIMIT_BYTES = 1024 * 1024
+
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]")
+_REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ ([!-~]+) HTTP/([0-9]\.[0-9])\r\n")
+
+#: Lines that end without a carriage return end a head too, which the parser then refuses; waiting
+#: for a better end would leave who typed them without an answer.
+_HEAD_END = re.compile(rb"\n\r?\n")
 
 
 class Http:
@@ -59,97 +70,161 @@ def _head(start: str, headers: Headers) -> bytes:
 
 
 class _Refused(Exception):
-    """Raised inside a parser callback to end parsing with this answer."""
+    """What arrived is no request; this is the answer to it."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
         super().__init__(reason)
-        self.status = status
-        self.reason = reason
+        self.bad_request = BadRequest(int(status), reason)
 
 
 class RequestDecoder:
-    """Bytes of a client to `Request`s, or to one last `BadRequest`."""
+    """Bytes of a client to `Request`s, or to one last `BadRequest`.
 
-    def __init__(self) -> None:
-        self._parser = httptools.HttpRequestParser(self)
-        self._messages: list[Message] = []
-        self._refused = False
-        self._head_bytes = 0
-        self._start()
+    Heads are cut out here and parsed whole, so that the limits are exact and what a client gets does
+    not depend on how the network cuts its bytes. Bodies are passed over: nothing served here takes one.
+    """
 
     in_payload = False
 
-    def _start(self) -> None:
-        self._target = b""
+    def __init__(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        self._buffer = bytearray()
+        self._searched = 0
+        """So much of the buffer is known to hold no end of a head."""
+        self._body_missing = 0
+        self._pending: Request | None = None
+        """A request whose body has not arrived yet."""
+        self._ended = False
         self._headers: list[tuple[str, str]] = []
-        self._in_head = True
-        self._body_bytes = 0
-        self._lengths = 0
+        self._keep_alive = False
 
     def feed(self, data: memoryview) -> list[Message]:
         """Take bytes, give the requests they complete."""
-        if self._refused:
-            return []
-        self._messages = []
-        if self._in_head:
-            self._head_bytes += len(data)
+        messages: list[Message] = []
+        if self._ended:
+            return messages
+        self._buffer += data
         try:
-            self._parser.feed_data(data)
-            if self._in_head and self._head_bytes > HEAD_LIMIT_BYTES:
-                raise _Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head too large")
-        except httptools.HttpParserUpgrade:
-            self._refuse(HTTPStatus.BAD_REQUEST, "upgrade not supported")
+            while (request := self._next()) is not None:
+                messages.append(request)
+                self._ended = not request.keep_alive
         except _Refused as refused:
-            self._refuse(refused.status, refused.reason)
-        except httptools.HttpParserError as error:
-            cause = error.__context__
-            if isinstance(cause, _Refused):
-                self._refuse(cause.status, cause.reason)
-            else:
-                self._refuse(HTTPStatus.BAD_REQUEST, "malformed request")
-        return self._messages
+            messages.append(refused.bad_request)
+            self._ended = True
+        if self._ended:
+            self._buffer.clear()
+        return messages
 
-    def _refuse(self, status: int, reason: str) -> None:
-        self._refused = True
-        self._messages.append(BadRequest(int(status), reason))
+    def _next(self) -> Request | None:
+        """Take one request off the buffer, if there is a whole one."""
+        if self._ended:
+            return None
+        buffer = self._buffer
+        if self._pending is None:
+            head = self._cut_head()
+            if head is None:
+                return None
+            self._pending = self._parse(head)
+        if self._body_missing:
+            passed = min(self._body_missing, len(buffer))
+            self._parser.feed_data(bytes(buffer[:passed]))
+            del buffer[:passed]
+            self._body_missing -= passed
+            if self._body_missing:
+                return None
+        request, self._pending = self._pending, None
+        return request
+
+    def _cut_head(self) -> bytes | None:
+        """Take a head off the buffer, or refuse what can never become one."""
+        buffer = self._buffer
+        if not self._searched:
+            # Empty lines before a request are passed over (RFC 9112 section 2.2).
+            del buffer[: len(buffer) - len(buffer.lstrip(b"\r\n"))]
+            if buffer and not _TOKEN.match(buffer):
+                raise _Refused(HTTPStatus.BAD_REQUEST, "not HTTP")
+        line_end = buffer.find(b"\n", 0, LINE_LIMIT_BYTES)
+        if line_end >= 0:
+            _check_line(bytes(buffer[: line_end + 1]))
+        elif len(buffer) >= LINE_LIMIT_BYTES:
+            raise _Refused(HTTPStatus.REQUEST_URI_TOO_LONG, "target too long")
+        end = _HEAD_END.search(buffer, max(0, self._searched - 2), HEAD_LIMIT_BYTES)
+        if end is None:
+            self._searched = len(buffer)
+            if len(buffer) >= HEAD_LIMIT_BYTES:
+                raise _Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head too large")
+            return None
+        head = bytes(buffer[: end.end()])
+        del buffer[: end.end()]
+        self._searched = 0
+        return head
+
+    def _parse(self, head: bytes) -> Request:
+        self._headers = []
+        try:
+            self._parser.feed_data(head)
+        except httptools.HttpParserUpgrade:
+            # Upgrading is an offer (RFC 9110 section 7.8); we go on with HTTP/1.1.
+            self._parser = httptools.HttpRequestParser(self)
+        except httptools.HttpParserInvalidMethodError:
+            raise _Refused(HTTPStatus.NOT_IMPLEMENTED, "unknown method") from None
+        except httptools.HttpParserError:
+            raise _Refused(HTTPStatus.BAD_REQUEST, _fault(head)) from None
+        method, target, version = head[: head.index(b"\r")].decode("latin-1").split(" ")
+        self._body_missing = self._body_bytes(version)
+        return Request(method, target, tuple(self._headers), self._keep_alive)
+
+    def _body_bytes(self, version: str) -> int:
+        """Check what the headers say of the message itself; give the size of the body to come."""
+        if len(self._headers) > HEADER_LIMIT:
+            raise _Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "too many headers")
+        names = [name.lower() for name, _ in self._headers]
+        hosts = names.count("host")
+        if hosts > 1 or (not hosts and version == "HTTP/1.1"):
+            raise _Refused(HTTPStatus.BAD_REQUEST, "not one Host")
+        if "transfer-encoding" in names:
+            raise _Refused(HTTPStatus.LENGTH_REQUIRED, "body without a length")
+        if "content-length" not in names:
+            return 0
+        size = int(self._headers[names.index("content-length")][1])
+        if size > REQUEST_BODY_LIMIT_BYTES:
+            raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body too large")
+        if size and "upgrade" in names:
+            # The parser passes over bodies of upgrades; where the next head begins is uncertain.
+            raise _Refused(HTTPStatus.BAD_REQUEST, "upgrade with a body")
+        if size and "expect" in names:
+            raise _Refused(HTTPStatus.EXPECTATION_FAILED, "expectation failed")
+        return size
 
     # --- Callbacks of the parser ------------------------------------------------------------
 
-    def on_url(self, part: bytes) -> None:
-        self._target += part
-        if len(self._target) > TARGET_LIMIT_BYTES:
-            raise _Refused(HTTPStatus.REQUEST_URI_TOO_LONG, "target too long")
-
     def on_header(self, name: bytes, value: bytes) -> None:
-        if len(self._headers) >= HEADER_LIMIT:
-            raise _Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "too many headers")
-        key = name.decode("latin-1")
-        if key.lower() in ("content-length", "transfer-encoding"):
-            self._lengths += 1
-            if self._lengths > 1:
-                raise _Refused(HTTPStatus.BAD_REQUEST, "ambiguous length")
-        self._headers.append((key, value.decode("latin-1")))
+        self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
-        self._head_bytes = 0
-        if self._parser.get_http_version() not in ("1.1", "1.0"):
-            raise _Refused(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "version not supported")
+        version_allows = self._parser.get_http_version() == "1.1"
+        self._keep_alive = version_allows and self._parser.should_keep_alive()
 
-    def on_body(self, part: bytes) -> None:
-        self._body_bytes += len(part)
-        if self._body_bytes > REQUEST_BODY_LIMIT_BYTES:
-            raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body too large")
 
-    def on_message_complete(self) -> None:
-        request = Request(
-            self._parser.get_method().decode("latin-1"),
-            self._target.decode("latin-1"),
-            tuple(self._headers),
-            self._parser.should_keep_alive(),
-        )
-        self._messages.append(request)
-        self._start()
+def _check_line(line: bytes) -> None:
+    """Refuse a request line that is none, before the rest of the head is waited for."""
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is None:
+        raise _Refused(HTTPStatus.BAD_REQUEST, "malformed request line")
+    if len(match[1]) > TARGET_LIMIT_BYTES:
+        raise _Refused(HTTPStatus.REQUEST_URI_TOO_LONG, "target too long")
+    if match[2] not in (b"1.1", b"1.0"):
+        raise _Refused(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "version not supported")
+
+
+def _fault(head: bytes) -> str:
+    """Name what the parser refused, for counting: lengths are how requests are smuggled."""
+    names = [line.partition(b":")[0].lower() for line in head.split(b"\n")[1:]]
+    if b"content-length" in names and (
+        b"transfer-encoding" in names or names.count(b"content-length") > 1
+    ):
+        return "ambiguous length"
+    return "malformed header"
 
 
 class ResponseDecoder:
@@ -214,5 +289,6 @@ class ResponseDecoder:
     def on_message_complete(self) -> None:
         if not self.in_payload:
             content = b"".join(self._content)
-            self._messages.append(ResponseHead(self._status, tuple(self._headers), content))
+            if self._status >= HTTPStatus.OK:  # Interim answers say only: wait (section 15.2).
+                self._messages.append(ResponseHead(self._status, tuple(self._headers), content))
         self._start()

@@ -4,8 +4,17 @@
 | --- | --- |
 | `flash crowd` | everybody at once |
 | `every 0.5 s` | constant spacing |
-| `poisson at 2 /s` | independent arrivals at a rate |
-| `decaying from 10 /s over 30 s` | a rate that falls by e in each such time |
+| `poisson at 2 /s` | independent arrivals at a constant rate |
+| `decaying over 30 s` | independent arrivals at a rate that falls by the factor e in each 30 s |
+
+| Departures | Meaning |
+| --- | --- |
+| `after the last` | nobody leaves before the last has finished |
+| `at completion` | each leaves when it has the file |
+| `after 10 s of seeding` | each stays that long once it has the file |
+| `gives up at 0.001 /s` | who is not done gives up at this rate; who is done stays |
+
+The first node always comes at 0, so that a trial does not begin with waiting.
 """
 
 from __future__ import annotations
@@ -13,16 +22,18 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from itertools import accumulate
 from random import Random
 
 from testbed.errors import ScenarioError
+from testbed.units import parse_seconds
 
-_NUMBER = r"(\d+(?:\.\d+)?)"
-_EVERY = re.compile(rf"every {_NUMBER} s\Z")
-_POISSON = re.compile(rf"poisson at {_NUMBER} /s\Z")
-_DECAYING = re.compile(rf"decaying from {_NUMBER} /s over {_NUMBER} s\Z")
-_SEEDING = re.compile(rf"after {_NUMBER} s of seeding\Z")
-_ABORTING = re.compile(rf"gives up at {_NUMBER} /s\Z")
+_EVERY = re.compile(r"every (.+)\Z")
+_POISSON = re.compile(r"poisson at (.+) /s\Z")
+_DECAYING = re.compile(r"decaying over (.+)\Z")
+_SEEDING = re.compile(r"after (.+) of seeding\Z")
+_ABORTING = re.compile(r"gives up at (.+) /s\Z")
+_PER_SECOND = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?\Z")
 
 FLASH_CROWD = "flash crowd"
 AFTER_THE_LAST = "after the last"
@@ -30,69 +41,55 @@ AT_COMPLETION = "at completion"
 
 
 def due_times(arrivals: str, count: int, rng: Random) -> tuple[float, ...]:
-    """When each of `count` nodes is to join, in seconds from the first order on, ascending.
+    """When each of `count` nodes is to join, in seconds from the first one on, ascending.
+
+    Args:
+      arrivals: One of the sentences above.
+      count: How many nodes come.
+      rng: Decides all that is random.
 
     Raises:
-      ScenarioError: the sentence is none of the above, or its arrivals end before `count`.
+      ScenarioError: the sentence is none of the above.
     """
     if arrivals == FLASH_CROWD:
         return (0.0,) * count
     if match := _EVERY.match(arrivals):
-        return tuple(index * float(match.group(1)) for index in range(count))
+        spacing = _positive_seconds(match.group(1))
+        return tuple(index * spacing for index in range(count))
     if match := _POISSON.match(arrivals):
-        return _poisson(_positive(match.group(1), arrivals), count, rng)
+        rate = _positive_rate(match.group(1))
+        gaps = (rng.expovariate(rate) for _ in range(count - 1))
+        return tuple(accumulate(gaps, initial=0.0))[:count]
     if match := _DECAYING.match(arrivals):
-        rate, scale = (_positive(group, arrivals) for group in match.groups())
-        return _decaying(rate, scale, count, rng, arrivals)
+        return _decaying(_positive_seconds(match.group(1)), count, rng)
     raise ScenarioError(
-        f'arrivals: expected "{FLASH_CROWD}", "every 0.5 s", "poisson at 2 /s" or '
-        f'"decaying from 10 /s over 30 s", not {arrivals!r}'
+        f'expected "{FLASH_CROWD}", "every 0.5 s", "poisson at 2 /s" or "decaying over 30 s", '
+        f"not {arrivals!r}"
     )
 
 
-def _positive(text: str, sentence: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise ScenarioError(f"arrivals: expected positive numbers, not {sentence!r}")
-    return value
+def _decaying(scale_seconds: float, count: int, rng: Random) -> tuple[float, ...]:
+    """Arrivals at a rate proportional to exp(-t / scale), given that `count` nodes come in all.
+
+    Given their number, the arrivals of a Poisson process whose rate changes are independent draws
+    from the rate's shape, sorted. (To fix the first rate instead would bring a random number.)
+    """
+    times = sorted(rng.expovariate(1 / scale_seconds) for _ in range(count))
+    return tuple(time - times[0] for time in times)
 
 
-def _poisson(rate: float, count: int, rng: Random) -> tuple[float, ...]:
-    times = []
-    now = 0.0
-    for _ in range(count):
-        times.append(now)
-        now += rng.expovariate(rate)
-    return tuple(times)
-
-
-def _decaying(rate: float, scale: float, count: int, rng: Random, sentence: str) -> tuple[float, ...]:
-    """Arrivals at rate(t) = rate exp(-t / scale), by inverting the integrated rate."""
-    times = []
-    passed = 0.0
-    for index in range(count):
-        if passed >= rate * scale:
-            raise ScenarioError(
-                f"arrivals: {sentence!r} brings only {index} of {count} nodes "
-                f"(about {rate * scale:.0f} on average); raise the rate or the time"
-            )
-        times.append(-scale * math.log1p(-passed / (rate * scale)))
-        passed += rng.expovariate(1.0)
-    return tuple(times)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Departures:
-    """When a node leaves: after its own completion by `seeding_seconds`, or before at a rate."""
+    """When a node leaves: some time after its completion, or before it, at a rate."""
 
     seeding_seconds: float = math.inf
-    """Infinite: it stays until the last has finished."""
+    """From its completion on. Infinite: it stays until the last has finished."""
     aborts_per_second: float = 0.0
     """At this rate a node that is not done yet gives up."""
 
 
 def parse_departures(sentence: str) -> Departures:
-    """Read `after the last`, `at completion`, `after 10 s of seeding` or `gives up at 0.001 /s`.
+    """Read one of the sentences above.
 
     Raises:
       ScenarioError: it is none of them.
@@ -102,10 +99,23 @@ def parse_departures(sentence: str) -> Departures:
     if sentence == AT_COMPLETION:
         return Departures(seeding_seconds=0.0)
     if match := _SEEDING.match(sentence):
-        return Departures(seeding_seconds=float(match.group(1)))
+        return Departures(seeding_seconds=parse_seconds(match.group(1)))
     if match := _ABORTING.match(sentence):
-        return Departures(aborts_per_second=float(match.group(1)))
+        return Departures(aborts_per_second=_positive_rate(match.group(1)))
     raise ScenarioError(
-        f'departures: expected "{AFTER_THE_LAST}", "{AT_COMPLETION}", "after 10 s of seeding" or '
+        f'expected "{AFTER_THE_LAST}", "{AT_COMPLETION}", "after 10 s of seeding" or '
         f'"gives up at 0.001 /s", not {sentence!r}'
     )
+
+
+def _positive_seconds(text: str) -> float:
+    seconds = parse_seconds(text)
+    if not seconds:
+        raise ScenarioError(f"expected a duration of more than zero, not {text!r}")
+    return seconds
+
+
+def _positive_rate(text: str) -> float:
+    if not _PER_SECOND.match(text) or not float(text):
+        raise ScenarioError(f"expected a number per second of more than zero, not {text!r}")
+    return float(text)

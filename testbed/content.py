@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 
 from testbed.errors import ScenarioError
+from testbed.units import format_bytes
 
 CHUNK_BYTES = 1 << 20
 
@@ -51,7 +52,7 @@ def of_file(path: Path) -> Content:
 
 
 def made_up(folder: Path, size_bytes: int, seed: int) -> Content:
-    """Write incompressible bytes that depend on the seed alone.
+    """Write incompressible bytes that depend on size and seed alone, on every machine the same.
 
     Raises:
       ScenarioError: they cannot be written.
@@ -73,7 +74,7 @@ def made_up(folder: Path, size_bytes: int, seed: int) -> Content:
 
 
 def ensure_space(folder: Path, needed_bytes: int) -> None:
-    """Check that so much can be written.
+    """Check that so much can be written: for a trial, N files of F bytes.
 
     Raises:
       ScenarioError: the folder is not writable or its disk too full.
@@ -83,6 +84,6 @@ def ensure_space(folder: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed_bytes + SPARE_BYTES:
         raise ScenarioError(
-            f"{folder}: expected {needed_bytes + SPARE_BYTES:,} bytes free for the downloads of one "
-            f"trial, found {free:,}"
+            f"{folder}: expected {format_bytes(needed_bytes + SPARE_BYTES)} free for the downloads of "
+            f"one trial, found {format_bytes(free)}"
         )

@@ -106,8 +106,8 @@ TRIAL_COLUMNS = (
     *_TRIAL,
     Column("order", "int64", "", "Place in the order in which the trials ran."),
     Column("placement", "string", "", "How roles were placed in processes."),
-    Column("status", "string", "", "`complete` or `failed`."),
-    Column("reason", "string", "", "Why it failed."),
+    Column("status", "string", "", "`complete`, `failed` or `interrupted`."),
+    Column("reason", "string", "", "Why it is not complete; or nothing."),
     Column("started_utc", "string", "", "ISO 8601."),
     Column("wall_seconds", "float64", "s", "From its first process to its last."),
     Column("payload_sent_bytes", "int64", "B", "File content sent by all nodes, drained."),
@@ -222,6 +222,10 @@ class SampleRow(msgspec.Struct, kw_only=True):
     loop_lag_seconds: float | None
 
 
+TrialKey = tuple[str, int, int]
+"""Architecture, clients, repeat: what names a trial in a run."""
+
+
 class TrialRecord(msgspec.Struct, kw_only=True):
     """All that one trial observed: what a trial writes and a run is made of."""
 
@@ -231,8 +235,45 @@ class TrialRecord(msgspec.Struct, kw_only=True):
     samples: list[SampleRow]
 
 
+def trial_key(record: TrialRecord) -> TrialKey:
+    """Name the trial of a record."""
+    return record.trial.architecture, record.trial.clients, record.trial.repeat
+
+
+_README_HEAD = """\
+# Results
+
+<!-- Made by `python -m testbed.record > results/README.md`; a test keeps it up to date. -->
+
+A run is a folder, `<scenario>/<UTC time>-<short id>/`, written under a temporary name, renamed once
+and never edited; `latest` links to the newest. `published/` is committed, the rest is not. A name
+that begins with a dot and ends in `.partial` is a run under way, or one that was killed, which
+`--resume` takes up.
+
+- `run.json`: `schema_version`, `method_version`, `world` (`live`, `simulated` or `flow`), `seed`, the
+  resolved `scenario` (sizes in bytes, rates in bytes per second with `null` for unlimited), the
+  `command`, the `environment`, `content_sha256` of the file, `started` and `finished` (UTC), `status`
+  (`complete`, `partial`, `failed` or `invalid`) with its `reasons`, and `resumed_from` where trials of
+  an earlier run were taken over.
+- `*.parquet`: the raw rows, described below.
+- `report/`: made from the raw rows by `make report`, and replaced whole.
+
+A trial is one architecture, one N, one repeat. Every time in seconds counts from its trial's start on
+the monotonic clock. Payload is file content; wire bytes are all bytes of the application, protocol
+included, TCP/IP not.
+
+This is schema {schema}; numbers of one method (now {method}) may be compared with each other only.
+"""
+
+
+def describe_results() -> str:
+    """All of results/README.md: what each file and column of a run means."""
+    head = _README_HEAD.format(schema=SCHEMA_VERSION, method=METHOD_VERSION)
+    return f"{head}\n{describe_tables()}"
+
+
 def describe_tables() -> str:
-    """The body of results/README.md: what each file and column means."""
+    """What each column means, as tables in Markdown."""
     lines = []
     for table, columns in TABLES.items():
         lines += [f"## {table}.parquet", "", "| Column | Type | Unit | Meaning |"]
@@ -242,3 +283,7 @@ def describe_tables() -> str:
             lines.append(f"| `{column.name}` | {kind} | {column.unit} | {column.meaning} |")
         lines.append("")
     return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(describe_results(), end="")

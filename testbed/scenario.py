@@ -8,22 +8,31 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from testbed.arrivals import due_times, parse_departures
-from testbed.errors import ScenarioError
-from testbed.units import UnitError, parse_rate, parse_seconds, parse_size
+from testbed.errors import ScenarioError, SchemaError
+from testbed.table import Table
+from testbed.units import parse_rate, parse_seconds, parse_size
 
 PLACEMENTS = ("origin apart", "together", "one each")
 """How roles are placed in processes. `origin apart`: origin and tracker in one, clients in another."""
 
 #: Far beyond what one machine runs; a slip of a finger should not fill its memory.
 CLIENTS_LIMIT = 100_000_000
+
+ARCHITECTURES = ("server", "swarm")
+
+TABLES = ("scenario", "links", "servers", "peers", "thresholds")
+
+#: A name becomes a folder's; these two lie beside the scenarios' folders.
+_NAME = re.compile(r"(?!(?:latest|published)\Z)[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +59,12 @@ class Threshold:
     at_most: float | None = None
     from_clients: int = 1
     to_clients: int | None = None
+    """The last N it holds at; None: no limit."""
+
+    @property
+    def architecture(self) -> str:
+        """Which architecture it speaks of: what its name begins with."""
+        return self.metric.partition("_")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,17 +112,58 @@ def _without_infinity(value: Any) -> Any:
 
 
 def from_dict(data: Mapping[str, Any]) -> Scenario:
-    """Rebuild a scenario from run.json."""
-    values = dict(data)
-    rates = {key: math.inf if value is None else value for key, value in values.pop("links").items()}
-    thresholds = tuple(Threshold(**item) for item in values.pop("thresholds"))
-    for key in ("clients", "placements"):
-        values[key] = tuple(values[key])
-    return Scenario(links=Links(**rates), thresholds=thresholds, **values)
+    """Rebuild a scenario from run.json.
+
+    Raises:
+      SchemaError: this is not what `to_dict` gives.
+    """
+    try:
+        values = dict(data)
+        rates = {
+            key: math.inf if value is None else value for key, value in values.pop("links").items()
+        }
+        thresholds = tuple(Threshold(**item) for item in values.pop("thresholds"))
+        for key in ("clients", "placements"):
+            values[key] = tuple(values[key])
+        return Scenario(links=Links(**rates), thresholds=thresholds, **values)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SchemaError(f"scenario: expected what a run records of one: {error!r}") from None
+
+
+def read_settings(settings: Iterable[str]) -> dict[str, object]:
+    """Read options such as `links.client_uplink=2 MiB/s` into overrides for `load`.
+
+    A value is read as TOML where it is some (`scenario.clients=[1, 2]`, `peers.neighbours=8`), and is
+    a text otherwise, so that no quotes within quotes are needed.
+
+    Raises:
+      ScenarioError: one of them is not `table.key=value`.
+    """
+    overrides: dict[str, object] = {}
+    for setting in settings:
+        dotted, equals, text = setting.partition("=")
+        if not equals:
+            raise ScenarioError(
+                f"{setting}: expected table.key=value, such as links.client_uplink=2 MiB/s"
+            )
+        value: object
+        try:
+            document = tomllib.loads(f"value = {text.strip()}")
+            value = document["value"] if len(document) == 1 else text.strip()
+        except tomllib.TOMLDecodeError:
+            value = text.strip()
+        overrides[dotted.strip()] = value
+    return overrides
 
 
 def load(path: Path, overrides: Mapping[str, object] | None = None) -> Scenario:
-    """Read a scenario file. `overrides` replace single keys: `{"links.client_uplink": "2 MiB/s"}`.
+    """Read a scenario file.
+
+    A relative `file` in it is looked for beside it; one in the overrides, from the working folder.
+
+    Args:
+      path: The file.
+      overrides: What replaces single keys: `{"links.client_uplink": "2 MiB/s"}`.
 
     Raises:
       ScenarioError: one line naming file, key and what was expected.
@@ -121,17 +177,28 @@ def load(path: Path, overrides: Mapping[str, object] | None = None) -> Scenario:
         raise ScenarioError(f"{path}: expected a readable file: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ScenarioError(f"{path}: expected TOML: {error}") from None
+    main = document.get("scenario")
+    if isinstance(main, dict) and isinstance(main.get("file"), str) and main["file"]:
+        main["file"] = str(path.parent / main["file"])
     for dotted, value in (overrides or {}).items():
-        table, dot, key = dotted.partition(".")
-        if not dot or not key:
-            raise ScenarioError(f"{dotted}: expected table.key, such as links.client_uplink")
-        document.setdefault(table, {})
-        if not isinstance(document[table], dict):
-            raise ScenarioError(f"{path}: {table}: expected a table")
-        document[table][key] = value
-        if (table, key) == ("scenario", "file"):
-            document[table].pop("file_size", None)
+        _override(document, dotted, value)
     return parse(document, str(path))
+
+
+#: Keys that say the same thing in two ways: to give one takes the other away.
+_INSTEAD_OF = {("scenario", "file"): "file_size", ("scenario", "file_size"): "file"}
+
+
+def _override(document: dict[str, Any], dotted: str, value: object) -> None:
+    name, dot, key = dotted.partition(".")
+    if not dot or not key or name not in TABLES:
+        raise ScenarioError(
+            f"{dotted}: expected table.key, such as links.client_uplink; tables are {', '.join(TABLES)}"
+        )
+    table = document.setdefault(name, {})
+    if isinstance(table, dict):  # What is none is refused when the document is read.
+        table[key] = value
+        table.pop(_INSTEAD_OF.get((name, key)), None)
 
 
 def parse(document: Mapping[str, Any], source: str) -> Scenario:
@@ -141,19 +208,18 @@ def parse(document: Mapping[str, Any], source: str) -> Scenario:
       ScenarioError: one line naming file, key and what was expected.
     """
     for name, table in document.items():
-        if name not in ("scenario", "links", "servers", "peers", "thresholds"):
+        if name not in TABLES:
             raise ScenarioError(
-                f"{source}: [{name}]: unknown table; expected scenario, links, servers, peers or "
-                "thresholds"
+                f"{source}: [{name}]: unknown table; expected one of {', '.join(TABLES)}"
             )
         if not isinstance(table, dict):
             raise ScenarioError(f"{source}: {name}: expected a table [{name}]")
     if "scenario" not in document:
         raise ScenarioError(f"{source}: [scenario]: expected this table, it is missing")
-    main = _Table(document["scenario"], "scenario", source)
+    main = Table(document["scenario"], "scenario", source)
     scenario = Scenario(
         **_read_main(main),
-        links=_read_links(_Table(document.get("links", {}), "links", source)),
+        links=_read_links(Table(document.get("links", {}), "links", source)),
         tables={name: dict(document.get(name, {})) for name in ("servers", "peers")},
         thresholds=_read_thresholds(document.get("thresholds", {}), source),
         source=source,
@@ -162,56 +228,17 @@ def parse(document: Mapping[str, Any], source: str) -> Scenario:
     return scenario
 
 
-class _Table:
-    """One table on its way to be read: every key is taken once, and none may be left."""
-
-    def __init__(self, values: Mapping[str, Any], name: str, source: str) -> None:
-        self._left = dict(values)
-        self._known: list[str] = []
-        self._name = name
-        self._source = source
-
-    def fail(self, key: str, message: str) -> ScenarioError:
-        return ScenarioError(f"{self._source}: [{self._name}] {key}: {message}")
-
-    def take(self, key: str, default: Any = None) -> Any:
-        self._known.append(key)
-        return self._left.pop(key, default)
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self.take(key, default)
-        if not isinstance(value, str) or not value.strip():
-            raise self.fail(key, f"expected a text, not {value!r}")
-        return value
-
-    def whole(self, key: str, default: int, least: int) -> int:
-        value = self.take(key, default)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise self.fail(key, f"expected a whole number of at least {least}, not {value!r}")
-        return value
-
-    def quantity(self, key: str, parser: Any, default: float, *, zero: bool = False) -> Any:
-        value = self.take(key)
-        if value is None:
-            return default
-        try:
-            number = parser(value)
-        except UnitError as error:
-            raise self.fail(key, str(error)) from None
-        if not number and not zero:
-            raise self.fail(key, f"expected more than zero, not {value!r}")
-        return number
-
-    def finish(self) -> None:
-        for key in self._left:
-            raise self.fail(key, f"unknown key; expected one of {', '.join(self._known)}")
-
-
-def _read_main(table: _Table) -> dict[str, Any]:
+def _read_main(table: Table) -> dict[str, Any]:
     values: dict[str, Any] = {"name": table.text("name")}
-    if "/" in values["name"] or values["name"].startswith("."):
-        raise table.fail("name", f"expected a name without slashes, not {values['name']!r}")
+    if not _NAME.match(values["name"]):
+        raise table.fail(
+            "name",
+            "expected letters, digits, _ . or -, and neither latest nor published, "
+            f"not {values['name']!r}",
+        )
     values["question"] = table.take("question", "")
+    if not isinstance(values["question"], str):
+        raise table.fail("question", f"expected a text, not {values['question']!r}")
     values["clients"] = _read_clients(table)
     values["repeats"] = table.whole("repeats", 3, 1)
     values["seed"] = table.whole("seed", 0, 0)
@@ -223,23 +250,19 @@ def _read_main(table: _Table) -> dict[str, Any]:
     values["file_bytes"] = size or None
     if (file is None) == (not size):
         raise table.fail("file_size", "expected either file_size or file, and not both")
-    try:
-        values["arrivals"] = table.text("arrivals", "flash crowd")
-        due_times(values["arrivals"], 1, Random(0))
-        values["departures"] = table.text("departures", "after the last")
-        parse_departures(values["departures"])
-    except ScenarioError as error:
-        if "[scenario]" in str(error):
-            raise
-        key, _, message = str(error).partition(": ")
-        raise table.fail(key, message) from None
+    values["arrivals"] = table.sentence(
+        "arrivals", "flash crowd", lambda sentence: due_times(sentence, 1, Random(0))
+    )
+    values["departures"] = table.sentence("departures", "after the last", parse_departures)
     values["trial_limit_seconds"] = table.quantity("trial_limit", parse_seconds, 60.0)
     values["placements"] = _read_placements(table)
     return values
 
 
-def _read_clients(table: _Table) -> tuple[int, ...]:
+def _read_clients(table: Table) -> tuple[int, ...]:
     clients = table.take("clients")
+    if clients is None:
+        raise table.fail("clients", "expected a list such as [1, 2, 4], this key is missing")
     if not isinstance(clients, list) or not clients:
         raise table.fail("clients", f"expected a list such as [1, 2, 4], not {clients!r}")
     for count in clients:
@@ -252,7 +275,7 @@ def _read_clients(table: _Table) -> tuple[int, ...]:
     return tuple(sorted(clients))
 
 
-def _read_placements(table: _Table) -> tuple[str, ...]:
+def _read_placements(table: Table) -> tuple[str, ...]:
     placement = table.take("placement", PLACEMENTS[0])
     placements = placement if isinstance(placement, list) else [placement]
     if not placements or any(item not in PLACEMENTS for item in placements):
@@ -261,7 +284,7 @@ def _read_placements(table: _Table) -> tuple[str, ...]:
     return tuple(placements)
 
 
-def _read_links(table: _Table) -> Links:
+def _read_links(table: Table) -> Links:
     values: dict[str, float] = {}
     for key in ("origin_uplink", "origin_downlink", "client_uplink", "client_downlink"):
         values[f"{key}_bytes_per_second"] = table.quantity(key, parse_rate, math.inf)
@@ -274,7 +297,7 @@ def _read_links(table: _Table) -> Links:
 def _read_thresholds(table: Mapping[str, Any], source: str) -> tuple[Threshold, ...]:
     thresholds = []
     for metric, condition in table.items():
-        if metric.partition("_")[0] not in ("server", "swarm"):
+        if metric.partition("_")[0] not in ARCHITECTURES:
             raise ScenarioError(
                 f"{source}: [thresholds] {metric}: expected a name that begins with server_ or swarm_"
             )
@@ -282,17 +305,15 @@ def _read_thresholds(table: Mapping[str, Any], source: str) -> tuple[Threshold, 
             raise ScenarioError(
                 f"{source}: [thresholds] {metric}: expected {{ at_least = … }} or {{ at_most = … }}"
             )
-        values = _Table(condition, f"thresholds.{metric}", source)
-        limits = {key: values.take(key) for key in ("at_least", "at_most")}
-        for key, limit in limits.items():
-            if isinstance(limit, bool) or not isinstance(limit, (int, float, type(None))):
-                raise values.fail(key, f"expected a number, not {limit!r}")
+        values = Table(condition, f"thresholds.{metric}", source)
+        limits = {key: values.number(key) for key in ("at_least", "at_most")}
         if limits["at_least"] is None and limits["at_most"] is None:
             raise values.fail("at_least", "expected at_least or at_most")
         first = values.whole("from_clients", 1, 1)
-        last = values.take("to_clients")
-        if last is not None and (not isinstance(last, int) or last < first):
-            raise values.fail("to_clients", f"expected a number of at least {first}, not {last!r}")
+        last = values.whole("to_clients", CLIENTS_LIMIT, first)
+        bounded = "to_clients" in condition
         values.finish()
-        thresholds.append(Threshold(metric=metric, from_clients=first, to_clients=last, **limits))
+        thresholds.append(
+            Threshold(metric=metric, from_clients=first, to_clients=last if bounded else None, **limits)
+        )
     return tuple(thresholds)

@@ -3,6 +3,9 @@
 While a run is under way each finished trial is one msgpack file in a folder that begins with a dot;
 an interrupt loses nothing that was measured. `finish` turns them into the tables of
 `testbed.record`, as parquet, and gives the folder its name.
+
+A run is resumed by making a new one that takes over the complete trials of the old. The old one, be
+it finished or left behind by a kill, stays as it is.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,40 +25,34 @@ import msgspec
 import pandas as pd
 
 from testbed.errors import ScenarioError, SchemaError
-from testbed.record import METHOD_VERSION, SCHEMA_VERSION, TABLES, Column, TrialRecord
-
-TrialKey = tuple[str, int, int]
-"""Architecture, clients, repeat: what names a trial in a run."""
+from testbed.frames import check_frame, frames_of, records_of
+from testbed.record import METHOD_VERSION, SCHEMA_VERSION, TABLES, TrialKey, TrialRecord, trial_key
 
 MANIFEST = "run.json"
-
-_DTYPES = {"int64": "int64", "float64": "float64", "string": "str", "bool": "bool"}
-
-
-def trial_key(record: TrialRecord) -> TrialKey:
-    """Name the trial of a record."""
-    return record.trial.architecture, record.trial.clients, record.trial.repeat
+TRIALS = "trials"
+"""Folder of the trials kept so far, in a run that has not ended."""
 
 
 class RunWriter:
     """One run on its way to disk.
 
+    Args:
+      root: The folder of all results; `latest` is kept there.
+      scenario: As `Scenario.to_dict` gives it.
+      world: `live`, `simulated` or `flow`.
+      command: What the user typed.
+
     Raises:
-      ScenarioError: the folder cannot be written.
+      ScenarioError: the folder cannot be written. So do all methods.
     """
 
     def __init__(self, root: Path, scenario: Mapping[str, Any], world: str, command: str) -> None:
         started = datetime.now(UTC)
         self.name = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        self.root = root
         self.parent = root / str(scenario["name"])
         self.folder = self.parent / f".{self.name}.partial"
-        self.trials = self.folder / "trials"
-        try:
-            self.trials.mkdir(parents=True)
-        except OSError as error:
-            raise ScenarioError(
-                f"{self.parent}: expected a folder that can be written to: {error.strerror}"
-            ) from error
+        self.trials = self.folder / TRIALS
         self._manifest: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "method_version": METHOD_VERSION,
@@ -63,95 +60,128 @@ class RunWriter:
             "seed": scenario["seed"],
             "scenario": dict(scenario),
             "command": command,
-            "started": started.isoformat(),
+            "started": started.isoformat(timespec="seconds"),
+            "finished": None,
+            "status": "partial",
+            "reasons": ["this run has not ended"],
         }
+        self._made = [folder for folder in (self.parent, root) if not folder.exists()]
+        with _writing(self.parent):
+            self.trials.mkdir(parents=True)
+            self._write_manifest()
 
     def note(self, key: str, value: Any) -> None:
-        """Put something into run.json."""
+        """Put something more into run.json: the environment, what the content was."""
         self._manifest[key] = value
+        with _writing(self.folder):
+            self._write_manifest()
 
-    def adopt(self, records: Iterable[TrialRecord]) -> None:
-        """Take over trials of an earlier run."""
-        for record in records:
-            write_trial(self.trials, record)
+    def adopt(self, earlier: Resumable) -> None:
+        """Take over the trials of an earlier run; run.json says so."""
+        for record in earlier.records:
+            self.keep(record)
+        self.note("resumed_from", earlier.folder.name)
+
+    def keep(self, record: TrialRecord) -> None:
+        """Keep a trial that has ended."""
+        write_trial(self.trials, record)
 
     def finish(self, status: str, reasons: Sequence[str]) -> Path:
-        """Write the tables and run.json, and give the folder its name; the folder is returned."""
-        records = read_trials(self.trials)
-        for table, frame in frames_of(records).items():
-            frame.to_parquet(self.folder / f"{table}.parquet", index=False)
+        """Write tables and run.json, give the folder its name and let `latest` point there.
+
+        Args:
+          status: `complete`, `partial`, `failed` or `invalid`.
+          reasons: Why it is not complete; one sentence each.
+
+        Returns:
+          The run's folder.
+        """
+        final = self.parent / self.name
+        frames = frames_of(read_trials(self.trials))
         self._manifest |= {
-            "finished": datetime.now(UTC).isoformat(),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "status": status,
             "reasons": list(reasons),
         }
-        text = json.dumps(self._manifest, indent=2, allow_nan=False) + "\n"
-        (self.folder / MANIFEST).write_text(text)
-        shutil.rmtree(self.trials)
-        final = self.parent / self.name
-        self.folder.rename(final)
-        _point_latest(self.parent.parent, final)
+        with _writing(self.folder):
+            for table, frame in frames.items():
+                frame.to_parquet(self.folder / f"{table}.parquet", index=False)
+            self._write_manifest()
+            shutil.rmtree(self.trials)
+            self.folder.rename(final)
+        _point_latest(self.root, final)
         return final
 
     def discard(self) -> None:
-        """Leave nothing behind: nothing was measured."""
+        """Leave nothing behind, for a run in which nothing was measured."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            self.parent.rmdir()
+        for folder in self._made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # Fails, as it should, if another run has put something there.
 
-
-def _point_latest(root: Path, folder: Path) -> None:
-    """Let `latest` name the newest run; replaced in one step."""
-    temporary = root / f".latest-{secrets.token_hex(3)}"
-    with contextlib.suppress(OSError):
-        temporary.symlink_to(folder.relative_to(root))
-        temporary.replace(root / "latest")
+    def _write_manifest(self) -> None:
+        text = json.dumps(self._manifest, indent=2, allow_nan=False) + "\n"
+        temporary = self.folder / f"{MANIFEST}.tmp"
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(self.folder / MANIFEST)
 
 
 def write_trial(folder: Path, record: TrialRecord) -> None:
-    """Keep one trial: whole or not at all."""
+    """Keep one trial: whole or not at all, and on the disk when this returns.
+
+    Raises:
+      ScenarioError: the folder cannot be written.
+    """
     architecture, clients, repeat = trial_key(record)
-    path = folder / f"{architecture}-{clients:08d}-{repeat:04d}.msgpack"
+    path = folder / f"{architecture}-{clients:09d}-{repeat:04d}.msgpack"
     temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
+    with _writing(path), temporary.open("wb") as file:
         file.write(msgspec.msgpack.encode(record))
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
+        temporary.replace(path)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ScenarioError(
+            f"{path}: expected a place that can be written to: {error.strerror or error}"
+        ) from error
+
+
+def _point_latest(root: Path, folder: Path) -> None:
+    """Let `latest` name the newest run; replaced in one step, and left out where links cannot be."""
+    temporary = root / f".latest-{secrets.token_hex(3)}"
+    with contextlib.suppress(OSError):
+        temporary.symlink_to(folder.relative_to(root))
+        try:
+            temporary.replace(root / "latest")
+        except OSError:
+            temporary.unlink()
 
 
 def read_trials(folder: Path) -> list[TrialRecord]:
-    """The trials kept so far, in the order in which they ran."""
+    """Read the trials kept so far, in the order in which they ran.
+
+    Raises:
+      SchemaError: one of them cannot be read.
+    """
     decoder = msgspec.msgpack.Decoder(TrialRecord)
-    records = [decoder.decode(path.read_bytes()) for path in folder.glob("*.msgpack")]
+    records = []
+    for path in sorted(folder.glob("*.msgpack")):
+        try:
+            records.append(decoder.decode(path.read_bytes()))
+        except (OSError, msgspec.MsgspecError) as error:
+            raise SchemaError(f"{path}: cannot be read: {error}") from None
     return sorted(records, key=lambda record: record.trial.order)
 
 
-def frames_of(records: Iterable[TrialRecord]) -> dict[str, pd.DataFrame]:
-    """Turn records into one frame a table, with the columns and types of `testbed.record`."""
-    rows: dict[str, list[Any]] = {table: [] for table in TABLES}
-    for record in records:
-        rows["trials"].append(record.trial)
-        rows["nodes"] += record.nodes
-        rows["transfers"] += record.transfers
-        rows["samples"] += record.samples
-    return {
-        table: pd.DataFrame(
-            {
-                column.name: pd.Series(
-                    [getattr(row, column.name) for row in rows[table]],
-                    dtype=_DTYPES[column.kind],
-                )
-                for column in columns
-            }
-        )
-        for table, columns in TABLES.items()
-    }
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run as it was recorded."""
+    """A run as it was recorded; its tables have the columns of `testbed.record`."""
 
     folder: Path
     manifest: Mapping[str, Any]
@@ -160,6 +190,11 @@ class Run:
     transfers: pd.DataFrame
     samples: pd.DataFrame
 
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The tables by name."""
+        return {table: getattr(self, table) for table in TABLES}
+
 
 def load_run(folder: Path) -> Run:
     """Read a run and check every column.
@@ -167,55 +202,103 @@ def load_run(folder: Path) -> Run:
     Raises:
       SchemaError: this is no run's folder, its schema is newer, or a table is not as declared.
     """
+    manifest = _read_manifest(folder)
+    frames = {}
+    for table, columns in TABLES.items():
+        path = folder / f"{table}.parquet"
+        try:
+            frames[table] = pd.read_parquet(path)
+        except FileNotFoundError:
+            raise SchemaError(f"{path}: expected this file in a run's folder") from None
+        except (OSError, ValueError) as error:
+            raise SchemaError(f"{path}: cannot be read: {_first_line(error)}") from None
+        check_frame(frames[table], columns, str(path))
+    return Run(folder=folder, manifest=manifest, **frames)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-    except FileNotFoundError:
+        manifest: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
         raise SchemaError(f"{folder}: expected a run's folder, it has no {MANIFEST}") from None
     except (OSError, ValueError) as error:
-        raise SchemaError(f"{folder / MANIFEST}: cannot be read: {error}") from None
+        raise SchemaError(f"{path}: cannot be read: {_first_line(error)}") from None
     version = manifest.get("schema_version") if isinstance(manifest, dict) else None
-    if not isinstance(version, int) or version < 1:
-        raise SchemaError(f"{folder / MANIFEST}: expected a schema_version, not {version!r}")
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise SchemaError(f"{path}: schema_version: expected a whole number, not {version!r}")
     if version > SCHEMA_VERSION:
         raise SchemaError(
-            f"{folder}: written by a newer version (schema {version}; this reads {SCHEMA_VERSION})"
+            f"{path}: schema_version: expected at most {SCHEMA_VERSION}, which this version of the "
+            f"suite reads, not {version}"
         )
-    frames = {table: _read_table(folder, table, columns) for table, columns in TABLES.items()}
-    return Run(folder, manifest, **frames)
+    for key in ("method_version", "world", "scenario", "status"):
+        if key not in manifest:
+            raise SchemaError(f"{path}: {key}: expected this key, it is missing")
+    return dict(manifest)
 
 
-def _read_table(folder: Path, table: str, columns: tuple[Column, ...]) -> pd.DataFrame:
-    path = folder / f"{table}.parquet"
-    try:
-        frame = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise SchemaError(f"{path}: cannot be read: {error}") from None
-    names = [column.name for column in columns]
-    if list(frame.columns) != names:
-        odd = sorted(set(frame.columns) ^ set(names)) or "their order"
-        raise SchemaError(f"{path}: columns are not as declared: {odd}")
-    for column in columns:
-        kind = str(frame[column.name].dtype)
-        if kind not in (_DTYPES[column.kind], "object" if column.kind == "string" else kind[:0]):
-            raise SchemaError(f"{path}: {column.name}: expected {column.kind}, not {kind}")
-        if not column.nullable and bool(frame[column.name].isna().any()):
-            raise SchemaError(f"{path}: {column.name}: may not be empty")
-    return frame
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def records_of(run: Run) -> list[TrialRecord]:
-    """Turn a run's tables back into records, one a trial: what a resumed run takes over."""
-    grouped: dict[TrialKey, dict[str, list[dict[str, Any]]]] = {}
-    for table in TABLES:
-        frame: pd.DataFrame = getattr(run, table)
-        cells = frame.astype(object).where(frame.notna(), None)
-        for row in cells.to_dict("records"):
-            key = (row["architecture"], row["clients"], row["repeat"])
-            grouped.setdefault(key, {name: [] for name in TABLES})[table].append(
-                {str(name): cell for name, cell in row.items()}
-            )
-    return [
-        msgspec.convert({**tables, "trial": tables["trials"][0]}, TrialRecord)
-        for tables in grouped.values()
-        if tables["trials"]
-    ]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumable:
+    """What a new run takes over from an earlier one."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    records: tuple[TrialRecord, ...]
+    """Its complete trials, in the order in which they ran. The others run again."""
+
+    @property
+    def done(self) -> frozenset[TrialKey]:
+        """The trials that need not run again."""
+        return frozenset(trial_key(record) for record in self.records)
+
+    @property
+    def next_order(self) -> int:
+        """Where the order of the new trials goes on."""
+        return 1 + max((record.trial.order for record in self.records), default=-1)
+
+
+#: A run may go on with more clients or repeats; the rest decides what its trials mean.
+_MAY_DIFFER = frozenset({"clients", "repeats", "question", "thresholds", "source"})
+
+
+def resume_from(
+    folder: Path, scenario: Mapping[str, Any], world: str, content_sha256: str | None = None
+) -> Resumable:
+    """Read what a run has measured, finished or not, to go on with its missing trials.
+
+    Args:
+      folder: A run's folder, or the `.partial` one that a killed run left behind.
+      scenario: Of the new run, as `Scenario.to_dict` gives it.
+      world: Of the new run.
+      content_sha256: Of the file that the new run distributes; a run notes it under this name.
+
+    Raises:
+      SchemaError: the folder cannot be read, or holds trials of another scenario, world or method.
+    """
+    manifest = _read_manifest(folder)
+    earlier = manifest["scenario"]
+    compared = (set(earlier) | set(scenario)) - _MAY_DIFFER
+    differing = sorted(key for key in compared if earlier.get(key) != scenario.get(key))
+    if manifest["method_version"] != METHOD_VERSION:
+        differing.append("method_version")
+    if manifest["world"] != world:
+        differing.append("world")
+    if content_sha256 is not None and manifest.get("content_sha256") != content_sha256:
+        differing.append("content_sha256")
+    if differing:
+        raise SchemaError(
+            f"{folder}: cannot be resumed: expected a run of this same scenario; "
+            f"{', '.join(differing)} differ"
+        )
+    trials = folder / TRIALS
+    records = read_trials(trials) if trials.is_dir() else records_of(load_run(folder).frames)
+    return Resumable(
+        folder=folder,
+        manifest=manifest,
+        records=tuple(record for record in records if record.trial.status == "complete"),
+    )

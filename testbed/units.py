@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import math
 import re
+from fractions import Fraction
 
 from testbed.errors import ScenarioError
 
-_NUMBER = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*\Z")
+#: So many digits at most that reading them exactly is cheap, whatever somebody types.
+_NUMBER = re.compile(
+    r"\s*([+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,2})?)\s*(.*?)\s*\Z"
+)
 
 _PREFIXES = {
     "": 1,
@@ -26,11 +30,20 @@ _PREFIXES = {
     "Ti": 1024**4,
 }
 
-_SIZES = {f"{prefix}B": float(factor) for prefix, factor in _PREFIXES.items()} | {
-    f"{prefix}bit": factor / 8 for prefix, factor in _PREFIXES.items()
+#: Exact factors: 4.35 kB is 4350 bytes, which 4.35 * 1000 in floating point need not be.
+_SIZES = {f"{prefix}B": Fraction(factor) for prefix, factor in _PREFIXES.items()} | {
+    f"{prefix}bit": Fraction(factor, 8) for prefix, factor in _PREFIXES.items()
 }
 
-_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0}
+_RATES = {f"{unit}/s": factor for unit, factor in _SIZES.items()}
+
+_SECONDS = {
+    "s": Fraction(1),
+    "ms": Fraction(1, 1000),
+    "us": Fraction(1, 1_000_000),
+    "min": Fraction(60),
+    "h": Fraction(3600),
+}
 
 UNLIMITED = "unlimited"
 
@@ -39,7 +52,7 @@ class UnitError(ScenarioError, ValueError):
     """A quantity that cannot be read. One line that says what was expected."""
 
 
-def _parse(text: object, units: dict[str, float], expected: str) -> float:
+def _parse(text: object, units: dict[str, Fraction], expected: str) -> Fraction:
     if not isinstance(text, str):
         raise UnitError(f"expected {expected} with its unit, not the bare value {text!r}")
     match = _NUMBER.match(text)
@@ -50,8 +63,8 @@ def _parse(text: object, units: dict[str, float], expected: str) -> float:
         raise UnitError(f"expected {expected} with its unit, not the bare number {text!r}")
     if unit not in units:
         raise UnitError(f"expected {expected}; {unit!r} in {text!r} is none of {', '.join(units)}")
-    value = float(number) * units[unit]
-    if not math.isfinite(value) or value < 0:
+    value = Fraction(number) * units[unit]
+    if value < 0:
         raise UnitError(f"expected {expected} that is not negative, not {text!r}")
     return value
 
@@ -63,7 +76,7 @@ def parse_size(text: object) -> int:
       UnitError: no number, no unit, an unknown unit, negative, or not a whole number of bytes.
     """
     value = _parse(text, _SIZES, 'a size such as "16 MiB"')
-    if value != int(value):
+    if value.denominator != 1:
         raise UnitError(f"expected a whole number of bytes, not {text!r}")
     return int(value)
 
@@ -78,8 +91,7 @@ def parse_rate(text: object) -> float:
     """
     if text == UNLIMITED:
         return math.inf
-    rates = {f"{unit}/s": factor for unit, factor in _SIZES.items()}
-    return _parse(text, rates, 'a rate such as "256 KiB/s"')
+    return float(_parse(text, _RATES, 'a rate such as "256 KiB/s"'))
 
 
 def parse_seconds(text: object) -> float:
@@ -88,31 +100,46 @@ def parse_seconds(text: object) -> float:
     Raises:
       UnitError: no number, no unit, an unknown unit, or negative.
     """
-    return _parse(text, _SECONDS, 'a duration such as "20 ms"')
+    return float(_parse(text, _SECONDS, 'a duration such as "20 ms"'))
 
 
 def format_bytes(size_bytes: float) -> str:
-    """Write a size for people, in binary units with three digits."""
+    """Write a size for people, in binary units with three digits or more."""
     size = float(size_bytes)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(size) < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.3g} {unit}"
+    if abs(size) < 1023.5:
+        return f"{_digits(size)} B"
+    for unit in ("KiB", "MiB", "GiB"):
         size /= 1024
-    return f"{size:.4g} TiB"
+        if abs(size) < 1023.5:
+            return f"{_digits(size)} {unit}"
+    return f"{_digits(size / 1024)} TiB"
 
 
 def format_rate(bytes_per_second: float) -> str:
-    """Write a rate for people."""
+    """Write a rate for people; infinity is `unlimited`."""
     if math.isinf(bytes_per_second):
         return UNLIMITED
     return f"{format_bytes(bytes_per_second)}/s"
 
 
 def format_seconds(seconds: float) -> str:
-    """Write a duration for people: milliseconds below a second, minutes above two."""
-    if seconds < 1:
-        return f"{seconds * 1000:.3g} ms"
-    if seconds < 120:
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s"
+    """Write a duration for people: milliseconds below a second, minutes above two, then hours."""
+    if abs(seconds) < 0.9995:
+        return f"{_digits(seconds * 1000)} ms"
+    if abs(seconds) < 119.5:
+        return f"{_digits(seconds)} s"
+    whole = round(seconds)
+    if whole < 7200:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _digits(value: float) -> str:
+    """Three digits, all digits of a whole number above them, never an exponent."""
+    if abs(value) >= 99.95 or value == round(value):
+        return f"{value:.0f}"
+    if abs(value) >= 9.995:
+        return f"{value:.1f}".removesuffix(".0")
+    text = f"{value:.2f}" if abs(value) >= 0.0995 else f"{value:.2g}"
+    return text.rstrip("0").rstrip(".") if "e" not in text else "0"

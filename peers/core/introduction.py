@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 300.0
 
-#: A peer that knows nobody asks again this soon, whatever interval the tracker would like.
+#: Who arrives with a crowd is told only of those who came before. If everybody dialled those, the
+#: first would have all the links and the last the fewest, and finish last. So a newcomer dials a few,
+#: and fills up from a second answer, a moment later, that names the whole crowd.
+FIRST_DIALS = 4
+SECOND_LOOK_SECONDS = 0.1
+
+#: A peer with too few neighbours asks again this soon, and each time twice as late.
 LONELY_SECONDS = 2.0
 
 #: Addresses kept for later; a tracker that tells of more is believed so far.
@@ -43,12 +49,19 @@ class Introduction:
         self._announce_at = 0.0
         self._event = "started"
         self._retry_seconds = RETRY_SECONDS
+        self._looks = 0
+        self._lonely_seconds = LONELY_SECONDS
         self._tracker_busy = False
         self._tracker_link: LinkId | None = None
         self._known: deque[Address] = deque()
         self._dialling: set[Address] = set()
         self.failure = ""
         """What the tracker said was wrong, last."""
+
+    @property
+    def due(self) -> float:
+        """When the next announce is due."""
+        return self._announce_at
 
     def started(self, address: Address, now: float) -> None:
         """The peer lives at this address and may announce itself from now on."""
@@ -71,7 +84,9 @@ class Introduction:
             return out
         links = list(sessions)
         # Half of a peer's links are its own dials: so later comers find room at earlier ones.
-        dials = self._config.neighbours // 2 or 1
+        dials = max(1, self._config.neighbours // 2)
+        if self._looks < 2:
+            dials = min(dials, FIRST_DIALS)
         dials -= sum(session.dialled for session in links) + len(self._dialling)
         room = self._config.neighbours - len(links) - len(self._dialling)
         linked = {session.remote for session in links if session.dialled}
@@ -106,8 +121,11 @@ class Introduction:
         target = f"{self._config.announce_path}?{request.to_query()}"
         return [Send(link, Request("GET", target, (("Host", host), ("Connection", "close"))))]
 
-    def tracker_answered(self, link: LinkId, message: object, now: float) -> bool:
-        """Take what arrived on a link that is no peer's. True: the tracker has answered."""
+    def tracker_answered(self, link: LinkId, message: object, links: int, now: float) -> bool:
+        """Take what arrived on a link that is no peer's. True: the tracker has answered.
+
+        `links`: how many peers are connected already.
+        """
         if link != self._tracker_link or not isinstance(message, ResponseHead):
             return False
         self._tracker_link = None
@@ -125,12 +143,18 @@ class Introduction:
         self.failure = ""
         self._event = ""
         self._retry_seconds = RETRY_SECONDS
-        self._announce_at = now + max(answer.interval_seconds, LONELY_SECONDS)
-        known = set(self._known)
-        for remote in answer.peers[: KNOWN_LIMIT - len(known)]:
-            if remote not in known:
-                self._known.append(remote)
+        self._looks += 1
+        self._announce_at = now + self._next_announce(answer.interval_seconds, links)
+        self._known = deque(answer.peers[:KNOWN_LIMIT])
         return True
+
+    def _next_announce(self, interval_seconds: float, links: int) -> float:
+        if self._looks == 1:
+            return SECOND_LOOK_SECONDS
+        if links >= self._config.neighbours // 2:
+            return interval_seconds
+        self._lonely_seconds *= 2
+        return min(self._lonely_seconds, interval_seconds)
 
     def tracker_down(self, link: LinkId, now: float) -> None:
         """A link that is no peer's has ended; without an answer, ask again later."""

@@ -83,6 +83,10 @@ HANDSHAKE_SECONDS = 10.0
 #: Blocks one peer may have waiting here; 4 MiB of promises.
 QUEUE_LIMIT = 256
 
+#: A seed takes so many links for each grant: nobody sends it HAVE, so they cost next to nothing, and
+#: with fewer it runs out of peers who want something and can take it.
+SEED_LINKS_A_GRANT = 4
+
 #: Ask for the next piece when so few blocks are on their way: one keeps the line full without delay.
 REQUEST_AHEAD_BLOCKS = 1
 
@@ -132,7 +136,7 @@ class PeerNode:
         self._in_flight = 0
         self._progress: dict[int, PieceProgress] = {}
         self._picker = RarestFirst(space, rng)
-        self._serving = RotatingGrants(config.grants, rng)
+        self._serving = RotatingGrants(config.grants, space.count, rng)
         self._introduction = Introduction(config, torrent.info_hash)
         self._sessions: dict[LinkId, Session] = {}
         self._by_peer_id: dict[bytes, Session] = {}
@@ -277,8 +281,11 @@ class PeerNode:
     def _received(self, event: Received, now: float, out: list[Effect]) -> None:
         session = self._sessions.get(event.link)
         if session is None:
-            if self._introduction.tracker_answered(event.link, event.message, now):
+            links = len(self._sessions)
+            if self._introduction.tracker_answered(event.link, event.message, links, now):
                 out.append(HangUp(event.link, "answered"))
+                if self._next_tick is not None:
+                    self._next_tick = min(self._next_tick, self._introduction.due)
                 self._meet(now, out)
             return
         message = event.message
@@ -526,6 +533,8 @@ class PeerNode:
         if begin + length > size:
             raise ProtocolViolation(reason="request out of range")
         if not self._may_ask(session, piece):
+            # It would wait for ever for what was refused: only a choke and a new grant wake it.
+            session.refused = True
             if session.fast:
                 out.append(Send(session.link, RejectRequest(piece, begin, length)))
             return
@@ -628,6 +637,8 @@ class PeerNode:
             if not session.queue:
                 serving.end(session)
                 self._fill_grants(now, out)
+        elif not session.queue and (session.refused or not session.peer_interested):
+            self._end_grant(session, now, out)
         elif serving.waiting(self._sessions.values(), self._ours) is None:
             serving.rotate(session)
         elif not session.queue:

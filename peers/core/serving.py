@@ -24,6 +24,9 @@ LAPSE_SECONDS = 1.0
 #: A grant that has not been used for this time no longer counts as one that keeps the uplink full.
 PATIENCE_SECONDS = 0.030
 
+#: Peers are served in this many classes by how far they have come.
+STEPS = 10
+
 #: However many grants lie unused, there are at most this many times the configured number.
 OVERCOMMIT = 4
 
@@ -31,8 +34,9 @@ OVERCOMMIT = 4
 class RotatingGrants:
     """Keeps `grants` grants in use and gives the next to the least recently served."""
 
-    def __init__(self, grants: int, rng: Random) -> None:
+    def __init__(self, grants: int, pieces: int, rng: Random) -> None:
         self._wanted = grants
+        self._step = max(1, pieces // STEPS)
         self._rng = rng
         self._number = 0
         self.granted: list[Session] = []
@@ -45,6 +49,7 @@ class RotatingGrants:
     def waiting(self, sessions: Iterable[Session], ours: int) -> Session | None:
         """Say who is next among those who want something and are not being served."""
         best: Session | None = None
+        best_key = (0.0, 0.0)
         for session in sessions:
             if (
                 session.peer_interested
@@ -52,9 +57,10 @@ class RotatingGrants:
                 and not session.granted
                 and ours & ~session.pieces
                 and session.phase is Phase.OPEN
-                and (best is None or session.last_served < best.last_served)
             ):
-                best = session
+                key = (session.pieces.bit_count() // self._step, session.last_served)
+                if best is None or key < best_key:
+                    best, best_key = session, key
         return best
 
     def room(self, now: float) -> bool:
@@ -77,6 +83,7 @@ class RotatingGrants:
         session.granted = True
         session.granted_at = now
         session.granted_piece = -1
+        session.refused = False
         self.granted.append(session)
 
     def rotate(self, session: Session) -> None:

@@ -98,6 +98,7 @@ class Session:
         "phase",
         "pieces",
         "queue",
+        "refused",
         "remote",
         "writable",
     )
@@ -127,6 +128,8 @@ class Session:
         self.granted_at = 0.0
         self.granted_piece = -1
         """The piece its grant is being used for."""
+        self.refused = False
+        """It asked for more than its grant and was refused."""
         self.last_served = 0.0
         """Number of the grant it last had; the smallest is served next."""
         self.heard_at = now

@@ -6,7 +6,7 @@ import pytest
 from analysis import figures, figures_of_nodes
 from analysis.figure_style import SERVER_COLOUR, SWARM_COLOUR, styled
 from analysis.statistics import Crossover
-from analysis.thresholds import Threshold
+from testbed.scenario import Threshold
 
 CLIENTS = (1, 4, 8, 32)
 
@@ -101,7 +101,7 @@ def test_curves_are_labelled_at_their_ends(trials):
 
 
 def test_threshold_is_drawn_from_its_first_n_on(trials):
-    threshold = Threshold(architecture="swarm", metric="efficiency", at_least=0.8, from_clients=8)
+    threshold = Threshold(metric="swarm_efficiency", at_least=0.8, from_clients=8)
     axes = figures.efficiency(trials, [threshold], "").axes[0]
     (line,) = [line for line in axes.lines if set(line.get_ydata()) == {0.8}]
     assert 4 < line.get_xdata()[0] < 8

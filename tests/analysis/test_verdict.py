@@ -15,9 +15,7 @@ def at(clients, *ratios: float):
 
 
 def test_crossover_is_said_with_its_interval_and_the_largest_n():
-    said = answer(
-        [at(1, 0.8), at(4, 0.97, 1.01, 1.0), at(6, 1.2, 1.22, 1.3), at(32, 4.5, 4.6, 4.7)]
-    )
+    said = answer([at(1, 0.8), at(4, 0.97, 1.01, 1.0), at(6, 1.2, 1.22, 1.3), at(32, 4.5, 4.6, 4.7)])
     assert said == (
         "The swarm beats the server from somewhere above 4 and at most 6 clients; at 32 clients "
         "the swarm is 4.6 times as fast (range of 3 repeats 4.5-4.7)."
@@ -26,9 +24,7 @@ def test_crossover_is_said_with_its_interval_and_the_largest_n():
 
 def test_swarm_that_always_wins():
     said = answer([at(2, 1.3, 1.4), at(8, 2.0, 2.1)])
-    assert said.startswith(
-        "The swarm beats the server at every tested number of clients, from 2 to 8"
-    )
+    assert said.startswith("The swarm beats the server at every tested number of clients, from 2 to 8")
 
 
 def test_swarm_that_never_wins():
@@ -39,24 +35,18 @@ def test_swarm_that_never_wins():
 
 def test_server_that_always_wins():
     said = answer([at(1, 0.5, 0.51), at(2, 0.7, 0.72)])
-    assert said.startswith(
-        "The server beats the swarm at every tested number of clients, from 1 to 2"
-    )
+    assert said.startswith("The server beats the swarm at every tested number of clients, from 1 to 2")
     assert "the server is 1.41 times as fast" in said
 
 
 def test_swarm_that_wins_only_in_between_has_no_crossover():
     said = answer([at(4, 1.4, 1.5), at(8, 0.98, 1.02)])
-    assert said.startswith(
-        "No crossover is shown: the swarm beats the server at N = 4, but not at 8"
-    )
+    assert said.startswith("No crossover is shown: the swarm beats the server at N = 4, but not at 8")
 
 
 def test_single_n_says_nothing_of_others():
     said = answer([at(8, 1.6, 1.7)])
-    assert said.startswith(
-        "At 8 clients the swarm is 1.65 times as fast (range of 2 repeats 1.6-1.7)"
-    )
+    assert said.startswith("At 8 clients the swarm is 1.65 times as fast (range of 2 repeats 1.6-1.7)")
     assert "No other number of clients was tested" in said
 
 

@@ -1,0 +1,53 @@
+"""Which nodes share a process: the placements of a scenario, as lists of nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from testbed.cast import Place
+from testbed.errors import LocalMisuse
+
+
+@dataclass(frozen=True, slots=True)
+class Tenancy:
+    """One process and the nodes it runs."""
+
+    process: int
+    """Its number among the processes of the trial."""
+    name: str
+    """For reasons and log files: `the origin's process`."""
+    role: str
+    """Whose nodes it runs, the tracker not counted: `origin`, `client`, `mixed` or `tracker`."""
+    node_ids: tuple[int, ...]
+
+
+def place_in_processes(places: Sequence[Place], placement: str) -> list[Tenancy]:
+    """Give every node a process.
+
+    Args:
+      places: All nodes of a trial.
+      placement: One of `testbed.scenario.PLACEMENTS`.
+    """
+    everybody = tuple(int(place.node_id) for place in places)
+    clients = tuple(int(place.node_id) for place in places if place.role == "client")
+    if placement == "together":
+        return [Tenancy(0, "the process of all nodes", "mixed", everybody)]
+    if placement == "origin apart":
+        others = tuple(node for node in everybody if node not in set(clients))
+        return [
+            Tenancy(0, "the origin's process", "origin", others),
+            Tenancy(1, "the clients' process", "client", clients),
+        ]
+    if placement == "one each":
+        return [
+            Tenancy(number, _name(place), place.role, (int(place.node_id),))
+            for number, place in enumerate(places)
+        ]
+    raise LocalMisuse(f"no such placement: {placement!r}")
+
+
+def _name(place: Place) -> str:
+    if place.role == "client":
+        return f"client {place.node_id}'s process"
+    return f"the {place.role}'s process"

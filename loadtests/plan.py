@@ -1,0 +1,84 @@
+"""What one trial is to do: everything its processes need to know, as one message.
+
+The sweep writes a plan, Locust reads it and passes it on to its node hosts. Nothing else reaches
+them: no environment variable and no file of settings changes a result.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
+
+import msgspec
+
+from testbed.arrivals import due_times
+from testbed.content import Content
+from testbed.scenario import Scenario, from_dict
+
+Architecture = Literal["server", "swarm"]
+
+ARCHITECTURES: tuple[Architecture, ...] = ("server", "swarm")
+
+
+class ContentPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """`testbed.content.Content` on its way to another process."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+    name: str
+
+
+class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One trial."""
+
+    architecture: Architecture
+    clients: int
+    repeat: int
+    order: int
+    """Its place in the order in which the trials of the run are made."""
+    scenario: dict[str, Any]
+    """`Scenario.to_dict()`."""
+    content: ContentPlan
+    folder: str
+    """Absolute. Clients' files, logs and the result lie here; whoever made it removes it."""
+    trace: bool = False
+
+    @property
+    def placement(self) -> str:
+        """How its roles are placed in processes."""
+        return self.read_scenario().placement(self.repeat)
+
+    @property
+    def seed(self) -> int:
+        """What every random choice of its nodes derives from: both arms of a repeat share it."""
+        return Random(f"trial {self.scenario['seed']} {self.repeat}").getrandbits(48)
+
+    def read_scenario(self) -> Scenario:
+        """Rebuild the scenario."""
+        return from_dict(self.scenario)
+
+    def read_content(self) -> Content:
+        """Rebuild the content."""
+        content = self.content
+        return Content(Path(content.path), content.size_bytes, content.sha256, content.name)
+
+    def due_seconds(self) -> tuple[float, ...]:
+        """When each client is to join, from the first order on. The same for both architectures."""
+        rng = Random(f"arrivals {self.scenario['seed']} {self.repeat} {self.clients}")
+        return due_times(self.scenario["arrivals"], self.clients, rng)
+
+    def describe(self) -> str:
+        """Name it for people."""
+        return f"{self.architecture} at N = {self.clients}, repeat {self.repeat}"
+
+
+def plan_content(content: Content) -> ContentPlan:
+    """Make content fit for a message."""
+    return ContentPlan(
+        path=str(content.path.resolve()),
+        size_bytes=content.size_bytes,
+        sha256=content.sha256,
+        name=content.name,
+    )

@@ -1,0 +1,62 @@
+"""Processes that never outlive the one that started them.
+
+A child asks the kernel to be killed when its parent ends (Linux), and everywhere its standard input
+is a pipe or socket whose end means the same. The kernel's word comes when the *thread* that forked
+ends: start children from the main thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+"""Where the packages are: children start here, so that they find them."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when `parent` ends; at once if it has ended already.
+
+    Elsewhere than on Linux it does nothing: the end of standard input has to do.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)  # It ended before we asked.
+
+
+def ignore_terminal_interrupts() -> None:
+    """Leave Ctrl-C, which the terminal sends to everybody, to the process that decides."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def describe_end(returncode: int) -> str:
+    """Say how a process ended, for a reason in one line."""
+    if returncode < 0:
+        return f"ended (signal {-returncode})"
+    return f"ended (exit code {returncode})"
+
+
+def child_environment() -> dict[str, str]:
+    """The environment of a child: without Locust's variables, which would change what it does."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("LOCUST_")
+    }
+
+
+def kill_quietly(pids: Iterable[int]) -> None:
+    """Kill processes that may have ended already."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
