@@ -8,8 +8,10 @@ import math
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from analysis.bounds_models import MODELS, Cell, Model, Table
-from analysis.bounds_options import UNLIMITED, InputError, Options
+from analysis.bounds_models import MODELS, Model
+from analysis.bounds_options import InputError, Options
+from analysis.bounds_tables.table import Cell, Table
+from testbed.units import UNLIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,9 +20,6 @@ from testbed.units import parse_rate, parse_seconds, parse_size
 
 Value = TypeVar("Value")
 
-UNLIMITED = "unlimited"
-"""What to write for a rate that never binds."""
-
 
 class InputError(ValueError):
     """What the user typed is wrong; the message is one line that names the option."""
@@ -50,7 +47,7 @@ class Options:
         """Read a rate in bytes per second, or ``unlimited``."""
         if default is not None and not self.given(name):
             return default
-        return self._convert(name, self._text(name), _rate)
+        return self._convert(name, self._text(name), parse_rate)
 
     def seconds(self, name: str, default: float | None = None) -> float:
         """Read a duration in seconds."""
@@ -88,7 +85,7 @@ class Options:
             classes.append(
                 (
                     self._convert(name, count.strip(), _count),
-                    self._convert(name, rate.strip(), _rate),
+                    self._convert(name, rate.strip(), parse_rate),
                 )
             )
         return classes
@@ -145,10 +142,6 @@ class Options:
 
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
-
-
-def _rate(text: str) -> float:
-    return math.inf if text == UNLIMITED else parse_rate(text)
 
 
 def _count(text: str) -> int:

@@ -6,15 +6,11 @@ look at must not pass for one that looked. A run with any failed check is invali
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.findings import Check, Finding, State, summed, trial_key, trial_keys
 from analysis.load import TRIAL_KEYS
 
 FloatArray = NDArray[np.float64]

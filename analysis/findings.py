@@ -105,6 +105,6 @@ def trial_keys(trials: pd.DataFrame) -> list[tuple[str, str, int, int]]:
 
 
 def trial_key(keys: Any) -> tuple[str, str, int, int]:
-    """Give a trial\'s keys as plain Python values."""
+    """Give a trial's keys as plain Python values."""
     placement, architecture, clients, repeat = keys
     return str(placement), str(architecture), int(clients), int(repeat)

@@ -73,8 +73,10 @@ def prepare(run: Run) -> RunData:
     try:
         scenario = scenarios.from_dict(run.manifest["scenario"])
         world = str(run.manifest["world"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SchemaError(f"{where}: scenario: cannot be read: {error!r}") from None
+    except KeyError as error:
+        raise SchemaError(f"{where}: expected {error}, it is missing") from None
+    except (SchemaError, ScenarioError) as error:
+        raise SchemaError(f"{where}: {error}") from None
     placement = {repeat: scenario.placement(repeat) for repeat in set(run.trials["repeat"])}
     frames = {
         name: _placed(getattr(run, name), placement)

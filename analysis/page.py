@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from analysis import tables
+from analysis import tables, tables_of_roles
 from analysis.charts import Chart
 from analysis.load import RunData
 from analysis.metrics import initiative
@@ -229,8 +229,8 @@ def _roles(summary: Summary, counted: pd.DataFrame) -> list[Block]:
             "In the client-server architecture clients only dial and ask, and the server only "
             "accepts and serves. In the swarm every client does both."
         ),
-        tables.roles_table(counted.loc[[main]].droplevel("placement"), clients),
-        tables.computation_table(summary),
+        tables_of_roles.roles_table(counted.loc[[main]].droplevel("placement"), clients),
+        tables_of_roles.computation_table(summary),
     ]
 
 
@@ -242,8 +242,8 @@ def _placement(summary: Summary, counted: pd.DataFrame) -> list[Section]:
             "Clients and servers are processes, not hosts: the same roles, placed in other "
             "processes, must give the same outcome."
         ),
-        tables.placement_table(summary),
-        tables.ledger_table(counted),
+        tables_of_roles.placement_table(summary),
+        tables_of_roles.ledger_table(counted),
     ]
     return [Section("placement", "Placement", "Does it matter where the processes are?", blocks)]
 

@@ -10,16 +10,14 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.checks import (
-    Check,
-    State,
     above_bound,
     all_verified,
     bytes_conserved,
     link_rates,
     littles_law,
     not_busy,
-    warnings_by_point,
 )
+from analysis.findings import Check, State, warnings_by_point
 from analysis.load import RunData
 from analysis.points import Measures, Point, gather, measure
 from analysis.statistics import Comparison, Crossover, compare, crossover
@@ -102,7 +100,7 @@ def summarise(run: RunData) -> tuple[Summary, Measures]:
             status=status,
             reasons=reasons,
             verdict=word_verdict(status, reasons, comparisons, points),
-            note=overhead_note(parting_clients(run.scenario)),
+            note=overhead_note(parting_clients(run.scenario), [one.clients for one in points]),
             points=points,
             comparisons=comparisons,
             crossover=crossover(comparisons),

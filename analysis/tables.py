@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import pandas as pd
-
 from analysis.points import Point, Quantiles
 from analysis.statistics import LEAST_SAMPLES, Spread, local_slopes
 from analysis.summary import Summary
-from analysis.wording import UNKNOWN, low_to_high, number, percent, rate, seconds, size
+from analysis.wording import UNKNOWN, low_to_high, number, percent, rate, seconds
 
 Rows = list[tuple[str, ...]]
 
@@ -47,7 +45,7 @@ def answer_table(summary: Summary, *, ranges: bool = True) -> Table:
         for architecture in ("server", "swarm"):
             point = points.get((architecture, clients))
             cells += [
-                _with_range(point.makespan, ranges=ranges) if point else UNKNOWN,
+                with_range(point.makespan, ranges=ranges) if point else UNKNOWN,
                 _share_of_bound(point),
             ]
         comparison = shown.get(clients)
@@ -86,7 +84,7 @@ def point_table(summary: Summary) -> Table:
             "wasted",
         ),
     )
-    for points in _by_architecture(summary.main_points):
+    for points in by_architecture(summary.main_points):
         slopes = local_slopes(
             [one.clients for one in points],
             [one.makespan.median if one.makespan else float("nan") for one in points],
@@ -94,11 +92,11 @@ def point_table(summary: Summary) -> Table:
         for point, slope in zip(points, slopes, strict=True):
             table.rows.append(
                 (
-                    _name(point),
+                    point_name(point),
                     str(point.clients),
                     str(point.repeats),
                     seconds(point.first_done_seconds),
-                    _with_range(point.makespan),
+                    with_range(point.makespan),
                     seconds(point.bound_seconds),
                     number(point.efficiency),
                     number(point.tightness),
@@ -132,12 +130,12 @@ def burden_table(summary: Summary) -> Table:
             "Jain",
         ),
     )
-    for points in _by_architecture(summary.main_points):
+    for points in by_architecture(summary.main_points):
         for point in points:
             everyone, peers = point.everyone, point.peers_only
             table.rows.append(
                 (
-                    _name(point),
+                    point_name(point),
                     str(point.clients),
                     number(point.origin_copies),
                     percent(point.offload),
@@ -171,11 +169,11 @@ def waiting_table(summary: Summary) -> Table:
             "p99",
         ),
     )
-    for points in _by_architecture(summary.main_points):
+    for points in by_architecture(summary.main_points):
         for point in points:
             table.rows.append(
                 (
-                    _name(point),
+                    point_name(point),
                     str(point.clients),
                     *_quantiles(point.first_byte),
                     seconds(point.completion.mean),
@@ -200,105 +198,6 @@ def request_table(summary: Summary, architecture: str) -> Table:
     return table
 
 
-def roles_table(initiative: pd.DataFrame, clients: int) -> Table:
-    """Who dialled and who served, at one N, as `metrics.initiative` counted it.
-
-    Args:
-      initiative: Of one placement, by architecture, clients and role.
-      clients: N.
-    """
-    table = Table(
-        f"Per node at N = {clients}, mean over nodes and repeats.",
-        (
-            "",
-            "nodes",
-            "dialled",
-            "accepted",
-            "requests made",
-            "requests served",
-            "payload up",
-            "payload down",
-        ),
-    )
-    for row in initiative.reset_index().to_dict("records"):
-        if row["clients"] != clients:
-            continue
-        table.rows.append(
-            (
-                f"{row['architecture']} {row['role']}",
-                f"{row['nodes']:.0f}",
-                number(row["connections_dialled"]),
-                number(row["connections_accepted"]),
-                number(row["requests_made"]),
-                number(row["requests_served"]),
-                size(row["uploaded_payload_bytes"]),
-                size(row["downloaded_payload_bytes"]),
-            )
-        )
-    return table
-
-
-def computation_table(summary: Summary) -> Table:
-    """What a delivered gigabyte costs in CPU, by role, and how busy the load generator was."""
-    table = Table(
-        "CPU seconds per gigabyte (10⁹ B) of verified payload, by role; and the busiest repeat's "
-        "share of a core. The load generator is Locust, the node host runs all clients.",
-        ("", "N", "origin", "clients", "load generator", "node host"),
-    )
-    for points in _by_architecture(summary.main_points):
-        for point in points:
-            cpu = point.cpu_seconds_per_gigabyte
-            table.rows.append(
-                (
-                    _name(point),
-                    str(point.clients),
-                    number(cpu["origin"]),
-                    number(cpu["client"]),
-                    percent(point.generator_cpu_fraction),
-                    percent(point.node_host_cpu_fraction),
-                )
-            )
-    return table
-
-
-def placement_table(summary: Summary) -> Table:
-    """The makespan where the same roles run in other processes."""
-    placements = summary.placements
-    table = Table(
-        "Time until the last client has the file, by where the processes are.",
-        ("", "N", *placements),
-    )
-    found = {one.key: one for one in summary.points}
-    for architecture, clients in sorted({key[1:] for key in found}):
-        cells = [
-            _with_range(found[key].makespan) if key in found else UNKNOWN
-            for key in ((placement, architecture, clients) for placement in placements)
-        ]
-        table.rows.append((architecture, str(clients), *cells))
-    return table
-
-
-def ledger_table(initiative: pd.DataFrame) -> Table:
-    """Payload by role in each placement: it must not depend on where a process runs.
-
-    Args:
-      initiative: As `metrics.initiative` counts it, by placement, architecture, clients and role.
-    """
-    table = Table(
-        "Payload by role, all nodes of a trial together, mean over the repeats.",
-        ("", "N", "placement", "sent", "received"),
-    )
-    for row in initiative.reset_index().to_dict("records"):
-        if row["role"] == "tracker":
-            continue
-        sent, received = (
-            f"{row[f'{way}_payload_bytes'] * row['nodes']:,.0f} B" for way in ("uploaded", "downloaded")
-        )
-        role = f"{row['architecture']} {row['role']}"
-        table.rows.append((role, str(row["clients"]), row["placement"], sent, received))
-    return table
-
-
 def check_table(summary: Summary) -> Table:
     """Every check with what it found."""
     table = Table(
@@ -313,16 +212,19 @@ def check_table(summary: Summary) -> Table:
     return table
 
 
-def _by_architecture(points: Sequence[Point]) -> list[list[Point]]:
+def by_architecture(points: Sequence[Point]) -> list[list[Point]]:
+    """Give the points of each architecture, in the order of N."""
     names = sorted({one.architecture for one in points})
     return [[one for one in points if one.architecture == name] for name in names]
 
 
-def _name(point: Point) -> str:
+def point_name(point: Point) -> str:
+    """Name a point's architecture, and say if it is not valid."""
     return point.architecture if point.valid else f"{point.architecture} (not valid)"
 
 
-def _with_range(spread: Spread | None, *, ranges: bool = True) -> str:
+def with_range(spread: Spread | None, *, ranges: bool = True) -> str:
+    """Write the median of repeats and their range."""
     if spread is None:
         return "not completed"
     if spread.repeats == 1 or not ranges:

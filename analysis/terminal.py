@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table as Grid
 from rich.text import Text
 
-from analysis.checks import State
+from analysis.findings import State
 from analysis.summary import Summary
 from analysis.tables import answer_table
 

@@ -51,17 +51,21 @@ def answer_for_one_arm(
     return f"{sentence}, {efficiency:.0%} of the rate that theory allows."
 
 
-def overhead_note(parting_clients: float | None) -> str:
+def overhead_note(parting_clients: float | None, tested: Sequence[int]) -> str:
     """Say which part of the curves is about overhead and not about architecture.
 
     Args:
       parting_clients: us/d, up to which both bounds are equal; None if the links leave none.
+      tested: Every N of the run.
     """
-    if parting_clients is None or parting_clients < 1:
-        return "In theory the swarm is never slower, and faster from the first extra client on."
+    if parting_clients is None:
+        return "In theory the swarm is never slower, and faster from the second client on."
+    parting = f"N = us/d = {parting_clients:.3g}"
+    if not any(clients <= parting_clients for clients in tested):
+        return f"In theory both are equal up to {parting} clients; every number tested lies above."
     return (
-        f"Up to N = us/d = {parting_clients:.3g} clients both bounds are equal, since there the "
-        "clients' own downlinks set the pace: what is measured there is overhead, not architecture."
+        f"Up to {parting} clients both bounds are equal, since there the clients' own downlinks "
+        "set the pace: what is measured there is overhead, not architecture."
     )
 
 

@@ -21,47 +21,68 @@ MAX_SWARM_PEERS = 100_000
 """Bounds of memory. A newcomer beyond them is told so; those who are in stay."""
 
 
+SEEDS_FIRST = 2
+"""A leecher's answer begins with so many seeds. Without, most of a large crowd would know no seed,
+and a fast origin would have few who ask: with 256 leechers it sent 18 copies instead of 51."""
+
+
 class _Member(msgspec.Struct, gc=False):
     seen_seconds: float
     is_seed: bool
-    place: int
-    """Index in `_Swarm.addresses`."""
+
+
+class _Group:
+    """Addresses in no order, to sample from in time of the sample's size."""
+
+    __slots__ = ("_addresses", "_places")
+
+    def __init__(self) -> None:
+        self._addresses: list[Address] = []
+        self._places: dict[Address, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._addresses)
+
+    def add(self, address: Address) -> None:
+        self._places[address] = len(self._addresses)
+        self._addresses.append(address)
+
+    def remove(self, address: Address) -> None:
+        place = self._places.pop(address)
+        last = self._addresses.pop()
+        if last != address:  # The last one takes the empty place.
+            self._addresses[place] = last
+            self._places[last] = place
+
+    def sample(self, asker: Address, count: int, rng: random.Random) -> list[Address]:
+        """Up to `count` random members, without the asker."""
+        own_place = self._places.get(asker, len(self._addresses))
+        others = len(self._addresses) - (asker in self._places)
+        chosen = rng.sample(range(others), min(count, others))
+        return [self._addresses[place + (place >= own_place)] for place in chosen]
 
 
 class _Swarm:
     """The peers of one torrent."""
 
-    __slots__ = ("addresses", "members", "seeds")
+    __slots__ = ("leechers", "members", "seeds")
 
     def __init__(self) -> None:
         # Taking the front of a dict again and again would pass over all that was taken before.
         self.members: OrderedDict[Address, _Member] = OrderedDict()
         """In the order of their last announce."""
-        self.addresses: list[Address] = []
-        """The same peers in no order, to sample from."""
-        self.seeds = 0
+        self.seeds = _Group()
+        self.leechers = _Group()
 
     def put(self, address: Address, *, is_seed: bool, now: float) -> None:
-        member = self.members.get(address)
-        if member is None:
-            self.members[address] = _Member(now, is_seed, len(self.addresses))
-            self.addresses.append(address)
-        else:
-            self.seeds -= member.is_seed
-            member.seen_seconds, member.is_seed = now, is_seed
-            self.members.move_to_end(address)
-        self.seeds += is_seed
+        self.remove(address)
+        self.members[address] = _Member(now, is_seed)
+        (self.seeds if is_seed else self.leechers).add(address)
 
     def remove(self, address: Address) -> None:
         member = self.members.pop(address, None)
-        if member is None:
-            return
-        self.seeds -= member.is_seed
-        # The last one takes the empty place.
-        last = self.addresses.pop()
-        if last != address:
-            self.addresses[member.place] = last
-            self.members[last].place = member.place
+        if member is not None:
+            (self.seeds if member.is_seed else self.leechers).remove(address)
 
     def expire(self, seen_before: float) -> None:
         while self.members:
@@ -71,10 +92,12 @@ class _Swarm:
             self.remove(address)
 
     def sample(self, asker: Address, count: int, rng: random.Random) -> tuple[Address, ...]:
-        others = len(self.addresses) - 1
-        asker_place = self.members[asker].place
-        chosen = rng.sample(range(others), min(count, others))
-        return tuple(self.addresses[place + (place >= asker_place)] for place in chosen)
+        """Some seeds, then leechers; to a seed other seeds are of no use."""
+        if self.members[asker].is_seed:
+            return tuple(self.leechers.sample(asker, count, rng))
+        missing = max(0, count - len(self.leechers) + 1)
+        seeds = self.seeds.sample(asker, min(count, max(SEEDS_FIRST, missing)), rng)
+        return (*seeds, *self.leechers.sample(asker, count - len(seeds), rng))
 
 
 class Registry:
@@ -141,8 +164,8 @@ class Registry:
         return AnnounceResponse(
             peers=peers,
             interval_seconds=self._interval_seconds,
-            complete=swarm.seeds,
-            incomplete=len(swarm.members) - swarm.seeds,
+            complete=len(swarm.seeds),
+            incomplete=len(swarm.leechers),
         )
 
     def _expire_all(self, now: float) -> None:

@@ -141,5 +141,5 @@ def _digits(value: float) -> str:
         return f"{value:.0f}"
     if abs(value) >= 9.995:
         return f"{value:.1f}".removesuffix(".0")
-    text = f"{value:.2f}" if abs(value) >= 0.0995 else f"{value:.2g}"
+    text = f"{value:.2f}" if abs(value) >= 0.9995 else f"{value:.3g}"
     return text.rstrip("0").rstrip(".") if "e" not in text else "0"

@@ -181,8 +181,7 @@ def infeasibilities(
     limits = np.concatenate(([origin_uplink], uplinks))
     over = flow.sum(axis=1) > limits * (1 + RELATIVE_SLACK)
     faults += [
-        f"uplink of node {node} carries {flow[node].sum():.6g} bytes/s"
-        for node in np.nonzero(over)[0]
+        f"uplink of node {node} carries {flow[node].sum():.6g} bytes/s" for node in np.nonzero(over)[0]
     ]
     over = flow.sum(axis=0) > downlinks * (1 + RELATIVE_SLACK)
     faults += [f"downlink of node {node + 1} is exceeded" for node in np.nonzero(over)[0]]

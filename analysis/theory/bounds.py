@@ -66,9 +66,7 @@ def server_seconds(
     count = at_least("clients", clients, 1)
     origin = at_least("origin_uplink", origin_uplink, 0)
     downlink = at_least("client_downlink", client_downlink, 0)
-    return _less_burst(
-        np.maximum(divide(count * file, origin), divide(file, downlink)), burst_seconds
-    )
+    return _less_burst(np.maximum(divide(count * file, origin), divide(file, downlink)), burst_seconds)
 
 
 @overload

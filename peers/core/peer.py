@@ -228,7 +228,10 @@ class PeerNode:
             out.extend(self._introduction.tracker_up(event.link, self._config.peer_id, self.left_bytes))
             return
         self._introduction.dialled(event.remote)
-        if self._stopping or (not event.dialled and len(self._sessions) >= self._config.neighbours):
+        limit = self._config.neighbours
+        if not self._missing:
+            limit = max(limit, SEED_LINKS_A_GRANT * self._config.grants)
+        if self._stopping or (not event.dialled and len(self._sessions) >= limit):
             out.append(HangUp(event.link, "enough neighbours"))
             return
         session = Session(event.link, event.remote, dialled=event.dialled, now=now)

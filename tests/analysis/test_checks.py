@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import checks
-from analysis.checks import State
+from analysis.findings import State, warnings_by_point
 from analysis.load import TRIAL_KEYS
 
 NAN = float("nan")
@@ -146,7 +146,7 @@ def test_link_rates_must_be_within_one_per_cent(error, state):
 
 
 def test_failures_become_warnings_of_their_point():
-    found = checks.warnings_by_point(
+    found = warnings_by_point(
         [
             checks.link_rates(trials(link_rate_error_max=0.05)),
             checks.bytes_conserved(trials(payload_sent_bytes=1, payload_received_bytes=1)),

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from analysis.checks import State
+from analysis.findings import State
 from analysis.report import write_report
 from tests.analysis.make_run import make_run, make_scenario
 

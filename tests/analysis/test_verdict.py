@@ -79,6 +79,11 @@ def test_one_arm_is_not_compared_with_anything():
 
 
 def test_overhead_is_named_up_to_where_the_bounds_part():
-    assert "N = us/d = 4 clients" in overhead_note(4.0)
-    assert "overhead" in overhead_note(4.0)
-    assert "us/d" not in overhead_note(None)
+    said = overhead_note(4.0, [2, 8])
+    assert "N = us/d = 4 clients" in said
+    assert "overhead" in said
+
+
+def test_overhead_is_not_named_where_it_was_not_measured():
+    assert "lies above" in overhead_note(4.0, [5, 10])
+    assert "us/d" not in overhead_note(None, [1, 2])

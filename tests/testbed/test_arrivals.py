@@ -1,6 +1,7 @@
 """Arrivals and departures: sentences become times, from a seed and nothing else."""
 
 import math
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -37,7 +38,7 @@ def test_one_seed_gives_the_same_times_again(sentence):
 
 def test_poisson_arrivals_have_the_mean_and_the_spread_of_their_rate():
     times = due_times("poisson at 2 /s", 20_001, Random(3))
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
     mean = sum(gaps) / len(gaps)
     variance = sum((gap - mean) ** 2 for gap in gaps) / len(gaps)
     # Standard errors at n = 20,000: 0.7 % of the mean, 2 % of the variance.
@@ -70,7 +71,7 @@ def test_decaying_arrivals_fall_by_e_in_each_span():
     ],
 )
 def test_arrivals_that_cannot_be_meant_are_refused(sentence):
-    with pytest.raises(ScenarioError, match="^expected "):
+    with pytest.raises(ScenarioError, match=r"^expected "):
         due_times(sentence, 1, Random(0))
 
 
@@ -92,5 +93,5 @@ def test_departures_are_read(sentence, departures):
     "sentence", ["", "never", "after 10 of seeding", "gives up at 0 /s", "gives up at -1 /s"]
 )
 def test_departures_that_cannot_be_meant_are_refused(sentence):
-    with pytest.raises(ScenarioError, match="^expected "):
+    with pytest.raises(ScenarioError, match=r"^expected "):
         parse_departures(sentence)

@@ -76,7 +76,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "secret"
     path.write_bytes(b"x")
 
-    def refuse(*_arguments, **_options):
+    def refuse(_path, _mode):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)  # Permissions do not stop root.

@@ -1,0 +1,1 @@
+"""One function for each table that ``python -m analysis bounds`` can print."""

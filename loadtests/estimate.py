@@ -1,0 +1,100 @@
+"""What a run will take, known before it starts: time, open files, room on the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from analysis.theory import bounds
+from loadtests.order import Slot
+from loadtests.plan import Architecture
+from testbed.scenario import Scenario
+
+#: Starting, setting up, draining, verifying and stopping: measured on two cores with the default
+#: scenario, 0.9-1.3 s.
+OVERHEAD_SECONDS = 1.1
+
+#: Each further process of a trial: an interpreter's start, on one of two cores.
+PROCESS_SECONDS = 0.15
+
+#: Share of its bound at which each architecture usually runs.
+USUAL_EFFICIENCY: Mapping[Architecture, float] = {"server": 0.99, "swarm": 0.94}
+
+#: Standard streams, epoll, the control socket, listeners, modules being read, a log.
+SPARE_FILES = 64
+
+
+def trial_seconds(slot: Slot, scenario: Scenario, file_bytes: int) -> float:
+    """Estimate one trial's wall time: arrivals, bound, and what surrounds them."""
+    placement = scenario.placement(slot.repeat)
+    processes = slot.clients if placement == "one each" else 0
+    usual = bound_seconds(slot.architecture, slot.clients, scenario, file_bytes)
+    usual /= USUAL_EFFICIENCY[slot.architecture]
+    return usual + OVERHEAD_SECONDS + PROCESS_SECONDS * processes
+
+
+def bound_seconds(
+    architecture: Architecture, clients: int, scenario: Scenario, file_bytes: int
+) -> float:
+    """The fluid bound on a flash crowd's makespan."""
+    links = scenario.links
+    if architecture == "server":
+        return bounds.server_seconds(
+            file_bytes,
+            links.origin_uplink_bytes_per_second,
+            links.client_downlink_bytes_per_second,
+            clients,
+        )
+    return bounds.swarm_seconds(
+        file_bytes,
+        links.origin_uplink_bytes_per_second,
+        links.client_uplink_bytes_per_second,
+        links.client_downlink_bytes_per_second,
+        clients,
+    )
+
+
+def run_seconds(slots: Iterable[Slot], scenario: Scenario, file_bytes: int) -> float:
+    """Estimate the wall time of all trials."""
+    return sum(trial_seconds(slot, scenario, file_bytes) for slot in slots)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFiles:
+    """The most open files one process of the run needs, and where."""
+
+    count: int
+    architecture: Architecture
+    clients: int
+
+
+def open_files(slots: Iterable[Slot], scenario: Scenario, neighbours: int) -> OpenFiles:
+    """Estimate the open files of the busiest process of a run.
+
+    Args:
+      slots: The trials.
+      scenario: Says how roles share processes.
+      neighbours: To how many others a peer keeps a link.
+    """
+    return max(
+        (
+            OpenFiles(_files_of(slot, scenario, neighbours), slot.architecture, slot.clients)
+            for slot in slots
+        ),
+        key=lambda files: files.count,
+    )
+
+
+def _files_of(slot: Slot, scenario: Scenario, neighbours: int) -> int:
+    clients = slot.clients
+    together = scenario.placement(slot.repeat) == "together"
+    apart = scenario.placement(slot.repeat) == "origin apart"
+    if slot.architecture == "server":
+        # A client has its file and its link; the origin has the other end of each link.
+        busiest = 2 * clients if apart else clients
+        return (3 * clients if together else busiest) + SPARE_FILES
+    # A peer has its file, its listener, a link to the tracker and its ends of links to others.
+    links = min(neighbours, clients)
+    if together:
+        return clients * (links + 5) + neighbours + SPARE_FILES
+    return (clients * (links + 3) if apart else clients + links) + SPARE_FILES

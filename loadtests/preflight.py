@@ -1,0 +1,160 @@
+"""Everything that can be known to go wrong is found out before the first trial starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from loadtests.estimate import open_files
+from loadtests.order import Slot, trial_order
+from peers.settings import read_settings as read_peer_settings
+from servers.settings import read_settings as read_server_settings
+from testbed import content, scenario
+from testbed.arrivals import due_times
+from testbed.content import Content
+from testbed.errors import ScenarioError
+from testbed.scenario import Scenario
+from testbed.sockets import raise_open_file_limit
+
+FOLDER_PREFIX = "swarm-or-server-"
+
+
+def load_scenario(
+    path: Path,
+    overrides: Mapping[str, object],
+    *,
+    file: Path | None = None,
+    clients: Sequence[int] | None = None,
+    repeats: int | None = None,
+    seed: int | None = None,
+) -> Scenario:
+    """Read a scenario; what the command line gives replaces what the file says.
+
+    Raises:
+      ScenarioError: one line naming file, key and what was expected.
+    """
+    replaced = dict(overrides)
+    if file is not None:
+        replaced["scenario.file"] = str(file.resolve())
+    if clients is not None:
+        replaced["scenario.clients"] = list(clients)
+    if repeats is not None:
+        replaced["scenario.repeats"] = repeats
+    if seed is not None:
+        replaced["scenario.seed"] = seed
+    loaded = scenario.load(path, replaced)
+    if loaded.file is not None:
+        # Relative to where the user is, as every path on the command line.
+        loaded = dataclasses.replace(loaded, file=str(Path(loaded.file).resolve()))
+    return loaded
+
+
+def check(loaded: Scenario) -> list[Slot]:
+    """Check what needs no disk, and give the trials in their order.
+
+    Raises:
+      ScenarioError: a table of the architectures is wrong, arrivals end before everybody has come,
+        or a process would need more open files than it may have.
+    """
+    read_server_settings(loaded.tables["servers"], loaded.source)
+    peers = read_peer_settings(loaded.tables["peers"], loaded.source)
+    slots = trial_order(loaded)
+    _check_arrivals(loaded)
+    needed = open_files(slots, loaded, peers.neighbours)
+    limit = raise_open_file_limit(needed.count)
+    if limit < needed.count:
+        raise ScenarioError(
+            f"{loaded.source}: [scenario] clients: {needed.architecture} at N = {needed.clients} "
+            f"needs about {needed.count:,} open files in one process, expected at most the limit of "
+            f"{limit:,} (ulimit -n)"
+        )
+    return slots
+
+
+def _check_arrivals(loaded: Scenario) -> None:
+    from random import Random
+
+    for repeat in range(loaded.repeats):
+        for clients in loaded.clients:
+            rng = Random(f"arrivals {loaded.seed} {repeat} {clients}")
+            try:
+                due_times(loaded.arrivals, clients, rng)
+            except ScenarioError as error:
+                raise ScenarioError(f"{loaded.source}: [scenario] {error}") from None
+
+
+def check_space(loaded: Scenario, file_bytes: int, *, made_up: bool) -> None:
+    """Check that the downloads of the largest trial fit where they will lie.
+
+    Raises:
+      ScenarioError: they do not.
+    """
+    needed = file_bytes * (max(loaded.clients) + (1 if made_up else 0))
+    content.ensure_space(Path(tempfile.gettempdir()), needed)
+
+
+def size_of_file(loaded: Scenario) -> int:
+    """How large the content will be.
+
+    Raises:
+      ScenarioError: the user's file is missing, unreadable or empty.
+    """
+    if loaded.file is None:
+        return loaded.file_bytes or 0
+    path = Path(loaded.file)
+    try:
+        with path.open("rb"):
+            size = path.stat().st_size
+    except OSError as error:
+        raise ScenarioError(f"{path}: expected a readable file: {error.strerror}") from None
+    if not path.is_file() or not size:
+        raise ScenarioError(f"{path}: expected a file with content, this one has none")
+    return size
+
+
+def make_content(loaded: Scenario, folder: Path) -> Content:
+    """Take the user's file, or make one up.
+
+    Raises:
+      ScenarioError: it cannot be read or written.
+    """
+    if loaded.file is not None:
+        return content.of_file(Path(loaded.file))
+    return content.made_up(folder, loaded.file_bytes or 0, loaded.seed)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Lend a folder for content and downloads; it goes whatever happens.
+
+    Folders of runs that were killed before they could clean up are removed first.
+
+    Raises:
+      ScenarioError: it cannot be made.
+    """
+    root = Path(tempfile.gettempdir())
+    _remove_leftovers(root)
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-", dir=root))
+    except OSError as error:
+        raise ScenarioError(
+            f"{root}: expected a folder that can be written to: {error.strerror}"
+        ) from None
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_leftovers(root: Path) -> None:
+    for folder in root.glob(f"{FOLDER_PREFIX}*-*"):
+        pid = folder.name.removeprefix(FOLDER_PREFIX).partition("-")[0]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)

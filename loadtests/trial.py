@@ -1,0 +1,179 @@
+"""One live trial as the sweep sees it: a Locust process with an end, a result or a reason.
+
+Locust gets a fresh process for every trial: fresh statistics, nothing left of the one before. Its
+standard input is a pipe whose end tells it that the sweep is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from loadtests.plan import TrialPlan
+from loadtests.processes import ROOT, child_environment, describe_end, kill_quietly
+from testbed.record import TrialRecord, TrialRow
+
+RESULT = "result.msgpack"
+
+#: On top of the trial's limit: set-up, draining and reading the files back.
+SURROUNDINGS_SECONDS = 240.0
+
+#: How long Locust may take to go when asked to; it must be gone within 5 s of an interrupt.
+STOP_SECONDS = 2.0
+
+#: A process that has closed its pipe is about to end.
+END_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrialProgress:
+    """Where a trial is."""
+
+    phase: str
+    done: int
+    downloaded_payload_bytes: int
+
+
+def run_live_trial(plan: TrialPlan, on_progress: Callable[[TrialProgress], None]) -> TrialRecord:
+    """Run one trial under Locust; one that fails is a record too, with its reason.
+
+    Raises:
+      KeyboardInterrupt: passed on, with every process of the trial gone.
+    """
+    folder = Path(plan.folder)
+    plan_path = folder / "plan.msgpack"
+    plan_path.write_bytes(msgspec.msgpack.encode(plan))
+    started = datetime.now(UTC)
+    began = time.monotonic()
+    limit = plan.scenario["trial_limit_seconds"] + SURROUNDINGS_SECONDS
+    with _locust(plan, plan_path) as (process, pipe):
+        if not _follow(pipe, began + limit, on_progress):
+            reason = f"Locust did not end within {limit:.0f} s"
+        else:
+            end = describe_end(process.wait(timeout=END_SECONDS))
+            reason = f"Locust {end}"
+    result = folder / RESULT
+    if result.exists():
+        return msgspec.msgpack.decode(result.read_bytes(), type=TrialRecord)
+    return failed_record(plan, reason, started.isoformat(), time.monotonic() - began)
+
+
+def failed_record(
+    plan: TrialPlan, reason: str, started_utc: str, wall_seconds: float
+) -> TrialRecord:
+    """Record a trial of which nothing is known but that it failed."""
+    trial = TrialRow(
+        architecture=plan.architecture,
+        clients=plan.clients,
+        repeat=plan.repeat,
+        order=plan.order,
+        placement=plan.placement,
+        status="failed",
+        reason=reason,
+        started_utc=started_utc,
+        wall_seconds=wall_seconds,
+        payload_sent_bytes=0,
+        payload_received_bytes=0,
+        files_verified=0,
+        files_expected=plan.clients,
+        generator_cpu_fraction=0.0,
+        node_host_cpu_fraction=0.0,
+        node_host_memory_bytes=0,
+        link_rate_windows=0,
+        link_rate_error_max=None,
+        violations="{}",
+    )
+    return TrialRecord(trial=trial, nodes=[], transfers=[], samples=[])
+
+
+@contextlib.contextmanager
+def _locust(plan: TrialPlan, plan_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Start Locust, and leave nothing of it behind."""
+    receiving, sending = os.pipe()
+    try:
+        with (Path(plan.folder) / "locust.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "locust", *_arguments(plan, plan_path, sending)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=(sending,),
+                cwd=ROOT,
+                env=child_environment(),
+                # Its own group: the terminal's Ctrl-C is for the sweep, which decides.
+                process_group=0,
+            )
+    except BaseException:
+        os.close(receiving)
+        raise
+    finally:
+        os.close(sending)
+    try:
+        yield process, receiving
+    finally:
+        hosts = _descendants(process)
+        _stop(process)
+        kill_quietly(host.pid for host in psutil.wait_procs(hosts, timeout=STOP_SECONDS)[1])
+        os.close(receiving)
+
+
+def _arguments(plan: TrialPlan, plan_path: Path, progress_fd: int) -> list[str]:
+    count = str(plan.clients)
+    return [
+        *("-f", str(ROOT / "loadtests" / f"{plan.architecture}_arm.py")),
+        *("--headless", "-u", count, "-r", count),
+        *("--only-summary", "--loglevel", "WARNING"),
+        *("--trial-plan", str(plan_path)),
+        *("--progress-fd", str(progress_fd)),
+        *("--parent-pid", str(os.getpid())),
+    ]
+
+
+def _descendants(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    try:
+        return psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(timeout=STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _follow(pipe: int, deadline: float, on_progress: Callable[[TrialProgress], None]) -> bool:
+    """Pass progress on until Locust closes its end; False when the deadline came first."""
+    buffer = b""
+    while (left := deadline - time.monotonic()) > 0:
+        ready, _, _ = select.select([pipe], [], [], left)
+        if not ready:
+            break
+        data = os.read(pipe, 65536)
+        if not data:
+            return True
+        *lines, buffer = (buffer + data).split(b"\n")
+        for line in lines:
+            values = json.loads(line)
+            on_progress(TrialProgress(values["phase"], values["done"], values["bytes"]))
+    return False
