@@ -40,7 +40,11 @@ OPTIONS: tuple[tuple[str, str, str], ...] = (
     ("client_uplink", "RATE", "u of each client"),
     ("client_downlink", "RATE", "d, the slowest downlink"),
     ("clients", "N[,N...]", "how many nodes want the file"),
-    ("pieces", "M", "pieces of equal size; adds the store-and-forward bound"),
+    (
+        "pieces",
+        "M",
+        "pieces of equal size; adds the store-and-forward bound (without F/us, F/d)",
+    ),
     ("burst", "TIME", "how far each link may be ahead of its rate; comes off the bounds (0 s)"),
     ("peers", "CLASSES", 'unequal peers, "13 x 20 kB/s, 14 x 50 kB/s"'),
     ("degree", "K[,K...]", "children of a tree's node, or number of striped trees"),
@@ -90,13 +94,19 @@ def register(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compute and print; 0 if that went well, 2 with one line on standard error if not."""
+    """Compute and print.
+
+    Returns:
+      0; or, with one line on standard error, 2 for wrong input and 1 for a fit or an integration
+      that does not converge.
+    """
     try:
         model, table = _compute(args)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         # The formulas name the argument that is out of range; that is the user's doing as well.
+        # A fit or an integration that does not converge is not.
         print(f"bounds: {error}", file=sys.stderr)
-        return 2
+        return 2 if isinstance(error, ValueError) else 1
     if not model.confirmed:
         table = Table((*table.columns, "status"), [(*row, UNCONFIRMED) for row in table.rows])
     if args.csv:

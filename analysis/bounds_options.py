@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +20,9 @@ from analysis.theory.arrays import FloatArray
 from testbed.units import parse_rate, parse_seconds, parse_size
 
 Value = TypeVar("Value")
+
+#: Peers or transfers that are held one by one; more would fill the memory of a small machine.
+MOST_LISTED = 10_000_000
 
 
 class InputError(ValueError):
@@ -40,20 +44,24 @@ class Options:
         return self._texts[name] is not None
 
     def size(self, name: str) -> float:
-        """Read a size in bytes. Like all readers it raises InputError."""
-        return self._convert(name, self._text(name), parse_size)
+        """Read a size in bytes, above zero. Like all readers it raises InputError."""
+        return self._convert(name, self._text(name), lambda text: _positive(text, parse_size))
 
-    def rate(self, name: str, default: float | None = None) -> float:
-        """Read a rate in bytes per second, or ``unlimited``."""
+    def rate(self, name: str, default: float | None = None, *, zero_allowed: bool = False) -> float:
+        """Read a rate in bytes per second, or ``unlimited``; zero only where it has a meaning."""
         if default is not None and not self.given(name):
             return default
-        return self._convert(name, self._text(name), parse_rate)
+        if zero_allowed:
+            return self._convert(name, self._text(name), parse_rate)
+        return self._convert(name, self._text(name), lambda text: _positive(text, parse_rate))
 
-    def seconds(self, name: str, default: float | None = None) -> float:
-        """Read a duration in seconds."""
+    def seconds(self, name: str, default: float | None = None, *, zero_allowed: bool = False) -> float:
+        """Read a duration in seconds; zero only where it has a meaning."""
         if default is not None and not self.given(name):
             return default
-        return self._convert(name, self._text(name), parse_seconds)
+        if zero_allowed:
+            return self._convert(name, self._text(name), parse_seconds)
+        return self._convert(name, self._text(name), lambda text: _positive(text, parse_seconds))
 
     def duration_list(self, name: str) -> FloatArray:
         """Read durations with commas between them, in seconds."""
@@ -88,6 +96,8 @@ class Options:
                     self._convert(name, rate.strip(), parse_rate),
                 )
             )
+        if sum(count for count, _ in classes) > MOST_LISTED:
+            raise InputError(f"{_flag(name)}: expected at most {MOST_LISTED:,} peers in all")
         return classes
 
     def measurements(self, name: str) -> tuple[list[float], list[float]]:
@@ -144,9 +154,17 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def _positive(text: str, parse: Callable[[str], float]) -> float:
+    quantity = parse(text)
+    if not quantity > 0:
+        raise ValueError(f"expected more than zero, not {text!r}")
+    return quantity
+
+
 def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise ValueError(f"expected a whole number of at least 1, not {text!r}")
+    # Fifteen digits are exact as a float, which is what the formulas compute with.
+    if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) < 1:
+        raise ValueError(f"expected a whole number from 1 to 15 digits, not {text!r}")
     return int(text)
 
 
@@ -155,6 +173,6 @@ def _number(text: str) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if math.isnan(number):
-        raise ValueError(f"expected a number, not {text!r}")
+    if not math.isfinite(number):
+        raise ValueError(f"expected a finite number, not {text!r}")
     return number

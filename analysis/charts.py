@@ -107,7 +107,7 @@ def completion_chart(drawn: Drawn) -> Chart:
         "How long until every client has the file?",
         "Each point is one repeat, the line their median. Dashed: no distribution can be faster "
         "(highest bound that applies). Dotted: the mean client, since the last one hides those "
-        "that finish early. Both axes are logarithmic."
+        "that finish early. Hollow points failed a check."
         + (" Shaded: where the swarm begins to win." if found and found.above is not None else ""),
         "Completion time against the number of clients. " + _ends(drawn, "makespan_seconds", seconds),
         figure,

@@ -118,6 +118,8 @@ def clients_axis(axes: Axes, clients: Sequence[int], panels: int) -> None:
     if high > low:
         axes.set_xscale("log", base=2)
         axes.set_xlim(low / 1.18, high * (high / low) ** 0.22)
+    else:
+        axes.set_xlim(low - 1, low + 1)
     shown = _apart(tested, (high / low) ** (0.05 * panels))
     axes.xaxis.set_major_locator(FixedLocator([float(one) for one in shown]))
     axes.xaxis.set_minor_locator(NullLocator())

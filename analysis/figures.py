@@ -31,6 +31,8 @@ from analysis.thresholds import split
 from testbed.scenario import Threshold
 
 MEBIBYTE = 1024 * 1024
+LEAST_RATIO_FOR_LOGARITHMS = 5.0
+"""Below it powers of two would be too few ticks to read a time from."""
 
 Line = Literal["-", "--", ":", "-."]
 
@@ -51,8 +53,12 @@ def completion_time(trials: pd.DataFrame, found: Crossover | None, note: str) ->
     ends = _curves(axes, trials, "makespan_seconds")
     _medians(axes, trials, "best_seconds", "--")
     _medians(axes, trials, "mean_completion_seconds", ":")
-    axes.set_yscale("log", base=2)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    longest, shortest = trials["makespan_seconds"].max(), trials["best_seconds"].min()
+    if longest > LEAST_RATIO_FOR_LOGARITHMS * shortest:
+        axes.set_yscale("log", base=2)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    else:
+        axes.set_ylim(0, longest * 1.08)
     axes.set_ylabel("seconds until clients have the file")
     if found is not None:
         _mark_crossover(axes, found, int(trials["clients"].min()))
@@ -192,6 +198,10 @@ def _medians(axes: Axes, trials: pd.DataFrame, column: str, line: str, *, scale:
     for architecture, rows in trials.groupby("architecture", sort=True):
         median = rows.groupby("clients")[column].median() * scale
         colour = LOOKS[str(architecture)].colour
+        if len(median) == 1:
+            # A single point has no line: a short level one stands for it.
+            middle = float(median.index[0])
+            median = pd.Series([median.iloc[0]] * 2, index=[middle - 0.2, middle - 0.03])
         axes.plot(median.index, median, line, color=colour, linewidth=1.4, zorder=2)
 
 
@@ -223,11 +233,11 @@ def _mark_crossover(axes: Axes, found: Crossover, smallest: int) -> None:
     if found.above is None:
         return
     axes.axvspan(found.above, found.at_most, color=BAND, zorder=0, linewidth=0)
-    # Beside the band where the curves are low; with nothing to the left of it, at its right.
+    # Left of the band, where the curves are low; with no room there, inside at its top.
     left = found.above > smallest
     axes.annotate(
         f"the swarm begins to win\nabove {found.above}, at most {found.at_most} clients",
-        (found.above if left else found.at_most, 0.7 if left else 0.95),
+        (found.above, 0.7 if left else 0.96),
         xycoords=("data", "axes fraction"),
         xytext=(-6 if left else 6, 0),
         textcoords="offset points",

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from loadtests.overrides import parse_overrides
+from loadtests.folders import make_folder
 from loadtests.plan import Architecture, TrialPlan, plan_content
 from loadtests.processes import ROOT
 from testbed import content, scenario
@@ -57,18 +56,17 @@ def plan_by_hand(options: Any, architecture: Architecture, clients: int) -> Tria
     Raises:
       ScenarioError: one line naming file, key and what was expected.
     """
-    overrides = parse_overrides(options.set)
+    overrides = scenario.read_settings(options.set)
     if options.file:
         overrides["scenario.file"] = options.file
     loaded = scenario.load(Path(options.scenario), overrides)
     loaded = dataclasses.replace(loaded, clients=(clients,), repeats=1)
-    folder = Path(tempfile.mkdtemp(prefix="swarm-or-server-"))
-    if loaded.file is not None:
-        made = content.of_file(Path(loaded.file))
-    else:
-        made = content.made_up(folder, loaded.file_bytes or 0, loaded.seed)
     if options.repeat < 0:
         raise ScenarioError(f"--repeat: expected 0 or more, not {options.repeat}")
+    made = content.of_file(Path(loaded.file)) if loaded.file is not None else None
+    folder = make_folder()
+    if made is None:
+        made = content.made_up(folder, loaded.file_bytes or 0, loaded.seed)
     return TrialPlan(
         architecture=architecture,
         clients=clients,

@@ -3,13 +3,11 @@
 Locust's own pacing is not used: it locks all users of a batch to one phase. Each user has its due
 time from the scenario's arrivals and waits for it; what it reports are the node's own times, counted
 from when it was due. The client itself lives in a node host, a trio process beside this one.
+
+Locust has been imported, and has patched the sockets, before it reads a locustfile.
 """
 
 from __future__ import annotations
-
-from locust import User, events, task
-from locust.exception import StopUser
-from locust.runners import LocalRunner
 
 import json
 import logging
@@ -17,11 +15,16 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import gevent
 import msgspec
+from gevent.os import make_nonblocking, nb_read
+from locust import User, events, task
+from locust.exception import StopUser
+from locust.runners import LocalRunner
 
 from loadtests.arm_options import add_options, plan_by_hand, read_plan
 from loadtests.live_trial import LiveTrial, TrialFailed
@@ -244,18 +247,22 @@ def _refuse(reason: str) -> None:
 
 def _watch_parent() -> None:
     """End at once when the sweep is gone: it holds the other end of standard input."""
-    while os_read():
+    make_nonblocking(0)
+    while nb_read(0, 1024):
         pass
     os._exit(1)
 
 
-def os_read() -> bytes:
-    """Read standard input without holding up the other greenlets."""
-    return gevent.os.tp_read(0, 1024)
+def _listen() -> None:
+    listeners: list[tuple[Any, Callable[..., None]]] = [
+        (events.init_command_line_parser, lambda parser, **_: add_options(parser)),
+        (events.init, Arm.on_init),
+        (events.test_start, Arm.on_test_start),
+        (events.test_stopping, Arm.on_test_stopping),
+        (events.quit, Arm.on_quit),
+    ]
+    for event, listener in listeners:
+        event.add_listener(listener)
 
 
-events.init_command_line_parser.add_listener(lambda parser, **_: add_options(parser))
-events.init.add_listener(Arm.on_init)
-events.test_start.add_listener(Arm.on_test_start)
-events.test_stopping.add_listener(Arm.on_test_stopping)
-events.quit.add_listener(Arm.on_quit)
+_listen()

@@ -155,9 +155,7 @@ class Crashed(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-Report = (
-    Prepared | Ready | Started | Finished | Progress | Drained | Verified | Collected | Crashed
-)
+Report = Prepared | Ready | Started | Finished | Progress | Drained | Verified | Collected | Crashed
 
 
 # --- Frames -----------------------------------------------------------------------------------

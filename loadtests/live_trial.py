@@ -182,7 +182,8 @@ class LiveTrial:
                 self._failed.wait(timeout=wait)
             self._raise_if_failed()
             self._host_of[client].tell(Join(client, due_seconds))
-            return self._answers[client].get()
+            finished: Finished = self._answers[client].get()
+            return finished
 
     def _client_finished(self, finished: Finished) -> None:
         self.finished[finished.node_id] = finished
@@ -336,7 +337,7 @@ class LiveTrial:
     ) -> list[R]:
         answers = [host.ask(order, kind) for host, order in orders]
         return [
-            result(answer, seconds, f"{host.tenancy.name}: {what}")
+            result(answer, kind, seconds, f"{host.tenancy.name}: {what}")
             for answer, (host, _) in zip(answers, orders, strict=True)
         ]
 

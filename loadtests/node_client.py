@@ -31,7 +31,7 @@ from loadtests.control import (
     report_decoder,
 )
 from loadtests.placement import Tenancy
-from loadtests.processes import ROOT, child_environment, describe_end, kill_quietly
+from loadtests.processes import ROOT, child_environment, describe_end
 
 READ_BYTES = 256 * 1024
 
@@ -74,7 +74,7 @@ class NodeClient:
         with theirs, log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "loadtests.node_host", str(os.getpid()), tenancy.name],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=output,
                 stderr=output,
                 cwd=ROOT,
@@ -87,7 +87,7 @@ class NodeClient:
     @property
     def pid(self) -> int:
         """Its process."""
-        return self._process.pid
+        return int(self._process.pid)
 
     # --- Orders -----------------------------------------------------------------------------
 
@@ -159,7 +159,7 @@ class NodeClient:
         try:
             return describe_end(self._process.wait(timeout=END_SECONDS))
         except subprocess.TimeoutExpired:
-            kill_quietly([self._process.pid])
+            self._process.kill()
             self._process.wait()
             return "does not answer"
 
@@ -175,13 +175,14 @@ class NodeClient:
         self._await_end()
 
 
-def result(answer: AsyncResult[R], seconds: float, what: str) -> R:
-    """Wait for an answer.
+def result(answer: AsyncResult[R], kind: type[R], seconds: float, what: str) -> R:
+    """Wait for an answer of this kind.
 
     Raises:
       HostLost: the process has ended, or did not answer in time; `what` names what it was to do.
     """
     try:
-        return answer.get(timeout=seconds)
+        report: R = answer.get(timeout=seconds)
     except gevent.Timeout:
         raise HostLost(f"{what} took longer than {seconds:.0f} s") from None
+    return report

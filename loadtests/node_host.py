@@ -115,9 +115,7 @@ class NodeHost:
                 else:
                     orders.send_nowait(order)
 
-    async def _obey(
-        self, to_do: trio.MemoryReceiveChannel[Order], nursery: trio.Nursery
-    ) -> None:
+    async def _obey(self, to_do: trio.MemoryReceiveChannel[Order], nursery: trio.Nursery) -> None:
         async for order in to_do:
             match order:
                 case Prepare():

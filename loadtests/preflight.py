@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import psutil
 
 from loadtests.estimate import open_files
 from loadtests.order import Slot, trial_order
+from loadtests.plan import arrival_seconds
 from peers.settings import read_settings as read_peer_settings
 from servers.settings import read_settings as read_server_settings
 from testbed import content, scenario
-from testbed.arrivals import due_times
 from testbed.content import Content
 from testbed.errors import ScenarioError
 from testbed.scenario import Scenario
 from testbed.sockets import raise_open_file_limit
-
-FOLDER_PREFIX = "swarm-or-server-"
 
 
 def load_scenario(
@@ -79,13 +72,10 @@ def check(loaded: Scenario) -> list[Slot]:
 
 
 def _check_arrivals(loaded: Scenario) -> None:
-    from random import Random
-
     for repeat in range(loaded.repeats):
         for clients in loaded.clients:
-            rng = Random(f"arrivals {loaded.seed} {repeat} {clients}")
             try:
-                due_times(loaded.arrivals, clients, rng)
+                arrival_seconds(loaded, clients, repeat)
             except ScenarioError as error:
                 raise ScenarioError(f"{loaded.source}: [scenario] {error}") from None
 
@@ -109,13 +99,15 @@ def size_of_file(loaded: Scenario) -> int:
     if loaded.file is None:
         return loaded.file_bytes or 0
     path = Path(loaded.file)
+    if path.exists() and not path.is_file():
+        raise ScenarioError(f"{path}: expected a regular file")
     try:
         with path.open("rb"):
             size = path.stat().st_size
     except OSError as error:
         raise ScenarioError(f"{path}: expected a readable file: {error.strerror}") from None
-    if not path.is_file() or not size:
-        raise ScenarioError(f"{path}: expected a file with content, this one has none")
+    if not size:
+        raise ScenarioError(f"{path}: expected a file with content, this one is empty")
     return size
 
 
@@ -128,33 +120,3 @@ def make_content(loaded: Scenario, folder: Path) -> Content:
     if loaded.file is not None:
         return content.of_file(Path(loaded.file))
     return content.made_up(folder, loaded.file_bytes or 0, loaded.seed)
-
-
-@contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """Lend a folder for content and downloads; it goes whatever happens.
-
-    Folders of runs that were killed before they could clean up are removed first.
-
-    Raises:
-      ScenarioError: it cannot be made.
-    """
-    root = Path(tempfile.gettempdir())
-    _remove_leftovers(root)
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-", dir=root))
-    except OSError as error:
-        raise ScenarioError(
-            f"{root}: expected a folder that can be written to: {error.strerror}"
-        ) from None
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_leftovers(root: Path) -> None:
-    for folder in root.glob(f"{FOLDER_PREFIX}*-*"):
-        pid = folder.name.removeprefix(FOLDER_PREFIX).partition("-")[0]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)

@@ -7,12 +7,10 @@ ends: start children from the main thread.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import signal
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,15 +46,4 @@ def describe_end(returncode: int) -> str:
 
 def child_environment() -> dict[str, str]:
     """The environment of a child: without Locust's variables, which would change what it does."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("LOCUST_")
-    }
-
-
-def kill_quietly(pids: Iterable[int]) -> None:
-    """Kill processes that may have ended already."""
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
+    return {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}

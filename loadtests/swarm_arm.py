@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from locust import User  # noqa: F401  Locust comes first: it patches sockets.
-
 import sys
 from pathlib import Path
 

@@ -23,7 +23,7 @@ import msgspec
 import psutil
 
 from loadtests.plan import TrialPlan
-from loadtests.processes import ROOT, child_environment, describe_end, kill_quietly
+from loadtests.processes import ROOT, child_environment, describe_end
 from testbed.record import TrialRecord, TrialRow
 
 RESULT = "result.msgpack"
@@ -59,21 +59,18 @@ def run_live_trial(plan: TrialPlan, on_progress: Callable[[TrialProgress], None]
     started = datetime.now(UTC)
     began = time.monotonic()
     limit = plan.scenario["trial_limit_seconds"] + SURROUNDINGS_SECONDS
-    with _locust(plan, plan_path) as (process, pipe):
-        if not _follow(pipe, began + limit, on_progress):
+    with _locust(plan, plan_path) as locust:
+        if not locust.follow(began + limit, on_progress):
             reason = f"Locust did not end within {limit:.0f} s"
         else:
-            end = describe_end(process.wait(timeout=END_SECONDS))
-            reason = f"Locust {end}"
+            reason = f"Locust {describe_end(locust.process.wait(timeout=END_SECONDS))}"
     result = folder / RESULT
     if result.exists():
         return msgspec.msgpack.decode(result.read_bytes(), type=TrialRecord)
     return failed_record(plan, reason, started.isoformat(), time.monotonic() - began)
 
 
-def failed_record(
-    plan: TrialPlan, reason: str, started_utc: str, wall_seconds: float
-) -> TrialRecord:
+def failed_record(plan: TrialPlan, reason: str, started_utc: str, wall_seconds: float) -> TrialRecord:
     """Record a trial of which nothing is known but that it failed."""
     trial = TrialRow(
         architecture=plan.architecture,
@@ -100,7 +97,7 @@ def failed_record(
 
 
 @contextlib.contextmanager
-def _locust(plan: TrialPlan, plan_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def _locust(plan: TrialPlan, plan_path: Path) -> Iterator[_Locust]:
     """Start Locust, and leave nothing of it behind."""
     receiving, sending = os.pipe()
     try:
@@ -121,12 +118,11 @@ def _locust(plan: TrialPlan, plan_path: Path) -> Iterator[tuple[subprocess.Popen
         raise
     finally:
         os.close(sending)
+    locust = _Locust(process, receiving)
     try:
-        yield process, receiving
+        yield locust
     finally:
-        hosts = _descendants(process)
-        _stop(process)
-        kill_quietly(host.pid for host in psutil.wait_procs(hosts, timeout=STOP_SECONDS)[1])
+        locust.stop()
         os.close(receiving)
 
 
@@ -142,38 +138,51 @@ def _arguments(plan: TrialPlan, plan_path: Path, progress_fd: int) -> list[str]:
     ]
 
 
-def _descendants(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    try:
-        return psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
+class _Locust:
+    """A Locust process, its node hosts, and the pipe on which it tells where it is."""
 
+    def __init__(self, process: subprocess.Popen[bytes], pipe: int) -> None:
+        self.process = process
+        self._pipe = pipe
+        self._hosts: list[psutil.Process] = []
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin is not None:
-        process.stdin.close()
-    if process.poll() is not None:
-        return
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(timeout=STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    def follow(self, deadline: float, on_progress: Callable[[TrialProgress], None]) -> bool:
+        """Pass progress on until Locust closes its end; False when the deadline came first."""
+        buffer = b""
+        while (left := deadline - time.monotonic()) > 0:
+            ready, _, _ = select.select([self._pipe], [], [], left)
+            if not ready:
+                break
+            data = os.read(self._pipe, 65536)
+            if not data:
+                return True
+            *lines, buffer = (buffer + data).split(b"\n")
+            for line in lines:
+                values = json.loads(line)
+                if not self._hosts and values["phase"] == "running":
+                    self._hosts = self._children()
+                on_progress(TrialProgress(values["phase"], values["done"], values["bytes"]))
+        return False
 
+    def _children(self) -> list[psutil.Process]:
+        try:
+            return list(psutil.Process(self.process.pid).children(recursive=True))
+        except psutil.NoSuchProcess:
+            return []
 
-def _follow(pipe: int, deadline: float, on_progress: Callable[[TrialProgress], None]) -> bool:
-    """Pass progress on until Locust closes its end; False when the deadline came first."""
-    buffer = b""
-    while (left := deadline - time.monotonic()) > 0:
-        ready, _, _ = select.select([pipe], [], [], left)
-        if not ready:
-            break
-        data = os.read(pipe, 65536)
-        if not data:
-            return True
-        *lines, buffer = (buffer + data).split(b"\n")
-        for line in lines:
-            values = json.loads(line)
-            on_progress(TrialProgress(values["phase"], values["done"], values["bytes"]))
-    return False
+    def stop(self) -> None:
+        """End Locust, then its node hosts: they go by themselves, but nothing is left to chance."""
+        hosts = self._hosts or self._children()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        # psutil knows a process by its start time too: a reused number is not killed.
+        for host in psutil.wait_procs(hosts, timeout=STOP_SECONDS)[1]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                host.kill()

@@ -10,7 +10,7 @@ from random import Random
 
 from peers.core.bitfield import PieceSpace
 from peers.core.introduction import PEER_WIRE, TRACKER_WIRE
-from peers.core.peer import PeerConfig, PeerNode
+from peers.core.peer import PIECES_IN_FLIGHT, PeerConfig, PeerNode
 from peers.core.serving import LAPSE_SECONDS
 from peers.registry import Registry
 from peers.settings import read_settings
@@ -120,6 +120,7 @@ class SwarmCast:
             neighbours=self._settings.neighbours,
             grants=grants(place, self._links, self.torrent.piece_bytes),
             request_ahead_blocks=1 + in_flight_blocks(place, self._links),
+            pieces_in_flight=PIECES_IN_FLIGHT + pieces_on_the_way(place, self.torrent.piece_bytes),
             lapse_seconds=max(LAPSE_SECONDS, 4 * place.latency_seconds),
             tracker=known["tracker"],
         )
@@ -145,6 +146,14 @@ def grants(place: Place, links: Links, piece_bytes: int) -> int:
     wanted = max(2.0, 2 * uplink / links.client_downlink_bytes_per_second)
     delayed = 1 + uplink * 2 * place.latency_seconds / piece_bytes
     return math.ceil(max(wanted, delayed))
+
+
+def pieces_on_the_way(place: Place, piece_bytes: int) -> int:
+    """Pieces that the delay holds: what a full downlink brings in a round trip."""
+    rate = place.downlink_bytes_per_second
+    if math.isinf(rate):
+        return 4 * PIECES_IN_FLIGHT
+    return math.ceil(rate * 2 * place.latency_seconds / piece_bytes)
 
 
 def in_flight_blocks(place: Place, links: Links) -> int:

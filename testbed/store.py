@@ -203,6 +203,8 @@ def load_run(folder: Path) -> Run:
       SchemaError: this is no run's folder, its schema is newer, or a table is not as declared.
     """
     manifest = _read_manifest(folder)
+    if (folder / TRIALS).is_dir():
+        raise SchemaError(f"{folder}: expected a run that has ended; --resume takes this one up")
     frames = {}
     for table, columns in TABLES.items():
         path = folder / f"{table}.parquet"
@@ -249,7 +251,7 @@ class Resumable:
     folder: Path
     manifest: Mapping[str, Any]
     records: tuple[TrialRecord, ...]
-    """Its complete trials, in the order in which they ran. The others run again."""
+    """Its complete trials that the new run wants too, in the order in which they ran."""
 
     @property
     def done(self) -> frozenset[TrialKey]:
@@ -300,5 +302,11 @@ def resume_from(
     return Resumable(
         folder=folder,
         manifest=manifest,
-        records=tuple(record for record in records if record.trial.status == "complete"),
+        records=tuple(
+            record
+            for record in records
+            if record.trial.status == "complete"
+            and record.trial.clients in scenario["clients"]
+            and record.trial.repeat < scenario["repeats"]
+        ),
     )

@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from analysis.bounds_options import InputError, Options
+from analysis.bounds_options import MOST_LISTED, InputError, Options
 from analysis.bounds_tables.table import Cell, Rows, Table
 from analysis.theory import allocation, bounds, schedule, trees
 
@@ -15,9 +15,10 @@ from analysis.theory import allocation, bounds, schedule, trees
 def fluid(options: Options) -> Table:
     """Give both fluid bounds, and the store-and-forward bound if pieces are given."""
     file = options.size("file_size")
-    origin, uplink = options.rate("origin_uplink"), options.rate("client_uplink")
+    origin = options.rate("origin_uplink")
+    uplink = options.rate("client_uplink", zero_allowed=True)
     downlink = options.rate("client_downlink")
-    burst = options.seconds("burst", 0.0)
+    burst = options.seconds("burst", 0.0, zero_allowed=True)
     columns: tuple[str, ...] = ("clients", "server_seconds", "swarm_seconds")
     pieces = options.integer("pieces") if options.given("pieces") else None
     if pieces is not None:
@@ -42,7 +43,7 @@ def unequal(options: Options) -> Table:
     counts = [count for count, _ in classes]
     uplinks = np.repeat([rate for _, rate in classes], counts)
     downlinks = np.full(len(uplinks), options.rate("client_downlink", math.inf))
-    burst = options.seconds("burst", 0.0)
+    burst = options.seconds("burst", 0.0, zero_allowed=True)
     rates = allocation.attaining_allocation(origin, uplinks, downlinks)
     server = allocation.unequal_server_seconds(file, origin, downlinks, burst)
     swarm = allocation.unequal_swarm_seconds(file, origin, uplinks, downlinks, burst)
@@ -87,6 +88,8 @@ def optimal_schedule(options: Options) -> Table:
         return Table(("clients", "pieces", "rounds", "optimal_seconds"), rows)
     if len(clients) != 1:
         raise InputError(f"--list needs one number of --clients, not {len(clients)}")
+    if clients[0] * pieces > MOST_LISTED:
+        raise InputError(f"--list: expected at most {MOST_LISTED:,} transfers")
     round_seconds = file / pieces / uplink
     plan = schedule.optimal_schedule(clients[0], pieces)
     return Table(

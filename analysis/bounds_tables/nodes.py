@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import numpy as np
 
-from analysis.bounds_options import Options
+from analysis.bounds_options import InputError, Options
 from analysis.bounds_tables.table import Rows, Table
 from analysis.theory import attacks, burden, churn
+
+#: The chances of a random origin take M^2 (ln M + 40) steps: a few seconds at this M.
+MOST_COUPONS = 5_000
 
 
 def free_riders(options: Options) -> Table:
@@ -47,8 +51,12 @@ def departure(options: Options) -> Table:
             [(pieces, orderly, shuffled)],
         )
     leaves = options.duration_list("leaves")
+    if pieces > MOST_COUPONS:
+        raise InputError(f"--leaves: expected at most {MOST_COUPONS:,} --pieces, not {pieces:,}")
+    # The chance that one is missing is below M exp(-k/M); past this k it is 1e-17 and no float.
+    enough = math.ceil(pieces * (math.log(pieces) + 40))
     # Whole pieces only; the small push keeps 5 s at 1 piece/s from counting as 4 pieces.
-    sent = np.floor(leaves * origin / (file / pieces) * (1 + 1e-12)).astype(int)
+    sent = np.minimum(leaves * (origin / (file / pieces)) * (1 + 1e-12), enough).astype(int)
     chances = churn.all_injected_probabilities(pieces, int(sent.max()))
     return Table(
         ("leaves_seconds", "orderly_origin_suffices", "random_origin_suffices_probability"),
@@ -79,7 +87,8 @@ def availability(options: Options) -> Table:
 
 def upload_burden(options: Options) -> Table:
     """Give everybody's burden and its inequality."""
-    origin, uplink = options.rate("origin_uplink"), options.rate("client_uplink")
+    origin = options.rate("origin_uplink")
+    uplink = options.rate("client_uplink", zero_allowed=True)
     rows: Rows = []
     for n in options.integers("clients"):
         for architecture in burden.ARCHITECTURES:

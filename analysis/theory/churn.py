@@ -6,6 +6,7 @@ All of it is derived; see each function.
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import digamma
 
 from analysis.theory.arrays import FloatArray, Values, at_least, divide, fraction, plain
 
@@ -30,14 +31,14 @@ def coupon_factor(pieces: Values) -> Values:
     once (the coupon collector). Derived.
 
     Args:
-      pieces: M, whole numbers of at least 1.
+      pieces: M, at least 1.
 
     Raises:
       ValueError: a value is out of range.
     """
     m = at_least("pieces", pieces, 1)
-    harmonic = np.cumsum(1.0 / np.arange(1, int(np.max(m)) + 1))
-    return plain(harmonic[m.astype(np.int64) - 1])
+    # H_M = psi(M + 1) + gamma, which needs no sum over M terms.
+    return plain(np.asarray(digamma(m + 1.0) + np.euler_gamma))
 
 
 def random_injection_seconds(file_bytes: Values, origin_uplink: Values, pieces: Values) -> Values:

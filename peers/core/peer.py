@@ -80,6 +80,11 @@ KEEP_ALIVE_SECONDS = 100.0
 SILENCE_SECONDS = 240.0
 HANDSHAKE_SECONDS = 10.0
 
+#: Pieces a peer asks for at a time. Each waits for the downlink behind those asked for before it, and
+#: can be passed on only when it is whole: with 256 peers on slow lines no limit gave efficiency .69,
+#: 8 gave .80, and 4 starved the downlink.
+PIECES_IN_FLIGHT = 8
+
 #: Blocks one peer may have waiting here; 4 MiB of promises.
 QUEUE_LIMIT = 256
 
@@ -103,6 +108,8 @@ class PeerConfig:
     """Peers served at a time: 2 among equal links, 2 uplink / downlink where receivers are slower."""
     request_ahead_blocks: int = REQUEST_AHEAD_BLOCKS
     """Blocks on their way from one peer below which it is asked for more; more with delay."""
+    pieces_in_flight: int = PIECES_IN_FLIGHT
+    """Pieces asked for at a time, from all peers; more with delay."""
     lapse_seconds: float = LAPSE_SECONDS
     tracker: Address | None = None
     announce_path: str = "/announce"
@@ -399,7 +406,7 @@ class PeerNode:
         outstanding = session.outstanding
         while not session.peer_choking and len(outstanding) <= self._config.request_ahead_blocks:
             wanted = session.pieces & self._missing & ~self._in_flight
-            if not wanted:
+            if not wanted or self._in_flight.bit_count() >= self._config.pieces_in_flight:
                 if not outstanding and session.am_interested:
                     session.am_interested = False
                     out.append(Send(session.link, NotInterested()))
@@ -499,9 +506,12 @@ class PeerNode:
         )
         out.append(Observe(transfer))
         have, missing = Have(piece), self._missing
+        has_place_again = self._in_flight.bit_count() == self._config.pieces_in_flight - 1
         for other in self._sessions.values():
             if not other.pieces & bit and other.phase is not Phase.AWAITING_HANDSHAKE:
                 out.append(Send(other.link, have))
+            if has_place_again:
+                self._tell_interest(other, out)
             if other.am_interested and not other.pieces & missing:
                 other.am_interested = False
                 out.append(Send(other.link, NotInterested()))

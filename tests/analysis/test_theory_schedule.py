@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from analysis.theory import store_and_forward_seconds, swarm_seconds
 from analysis.theory.schedule import (
     Schedule,
     Transfer,
@@ -46,6 +47,13 @@ def test_closed_form_is_exact_at_powers_of_two():
     exponents = np.arange(1, 50)
     assert np.array_equal(optimal_rounds(2.0**exponents, 1), 1 + exponents)
     assert np.array_equal(optimal_rounds(2.0**exponents - 1, 1), exponents)
+
+
+def test_the_optimum_respects_every_bound_that_applies_to_it():
+    clients, pieces = np.arange(1, 2000), np.array([[1], [2], [10], [100], [1000]])
+    optimum = optimal_seconds(1.0, 1.0, clients, pieces)
+    assert np.all(optimum >= store_and_forward_seconds(1.0, 1.0, 1.0, clients, pieces) - 1e-12)
+    assert np.all(optimum >= swarm_seconds(1.0, 1.0, 1.0, np.inf, clients))
 
 
 def test_no_schedule_of_two_rounds_serves_two_clients_two_pieces():

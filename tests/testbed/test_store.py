@@ -3,7 +3,6 @@
 import json
 import math
 import os
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -32,7 +31,7 @@ def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def edit_manifest(folder, **changes):
+def edit_manifest(folder, changes):
     path = folder / "run.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
@@ -95,7 +94,7 @@ def test_latest_names_the_newest_run(root, writer):
     assert (root / "latest").resolve() == first
     second = RunWriter(root, SCENARIO, "live", "").finish("partial", ["interrupted"])
     assert (root / "latest").resolve() == second
-    assert not Path(os.readlink(root / "latest")).is_absolute()
+    assert not (root / "latest").readlink().is_absolute()
     assert names_in(root) == ["latest", "small"]
 
 
@@ -177,15 +176,20 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path, folder):
         load_run(folder / "nodes.parquet")
 
 
+def test_a_run_that_has_not_ended_is_refused_with_what_to_do(writer):
+    with pytest.raises(SchemaError, match="expected a run that has ended; --resume takes this"):
+        load_run(writer.folder)
+
+
 def test_a_newer_schema_is_refused(folder):
-    edit_manifest(folder, schema_version=SCHEMA_VERSION + 1)
+    edit_manifest(folder, {"schema_version": SCHEMA_VERSION + 1})
     with pytest.raises(SchemaError, match=f"schema_version: expected at most {SCHEMA_VERSION}"):
         load_run(folder)
 
 
 @pytest.mark.parametrize("version", [None, 0, True, "1"])
 def test_a_schema_that_is_no_number_is_refused(folder, version):
-    edit_manifest(folder, schema_version=version)
+    edit_manifest(folder, {"schema_version": version})
     with pytest.raises(SchemaError, match="schema_version: expected a whole number"):
         load_run(folder)
 
@@ -286,6 +290,13 @@ def test_a_resumed_run_may_have_more_clients_and_repeats(folder):
     assert resume_from(folder, wider, "live").done == {("server", 1, 0)}
 
 
+def test_a_resumed_run_with_fewer_clients_leaves_the_others_behind(writer):
+    for clients in (1, 2):
+        writer.keep(make_record("server", clients))
+    earlier = resume_from(writer.folder, SCENARIO | {"clients": [2]}, "live")
+    assert earlier.done == {("server", 2, 0)}
+
+
 @pytest.mark.parametrize(
     ("change", "world", "message"),
     [
@@ -301,7 +312,7 @@ def test_another_scenario_or_world_cannot_go_on(folder, change, world, message):
 
 
 def test_another_method_cannot_go_on(folder):
-    edit_manifest(folder, method_version=METHOD_VERSION + 1)
+    edit_manifest(folder, {"method_version": METHOD_VERSION + 1})
     with pytest.raises(SchemaError, match="method_version differ"):
         resume_from(folder, SCENARIO, "live")
 

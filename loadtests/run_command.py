@@ -1,0 +1,222 @@
+"""The sub-command `python -m loadtests run`: arguments in, a run and its report out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from loadtests import preflight
+from loadtests.progress import Pace, describe_run, make_display
+from loadtests.resume import missing, resume, scenario_of_run
+from loadtests.sweep import RunOrder, RunOutcome, carry_out
+from loadtests.worlds import WORLDS, trial_runner
+from testbed.errors import ScenarioError
+from testbed.scenario import Scenario, read_settings
+
+EXIT_DONE, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_UNTRUSTED, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
+
+DEFAULT_OUTPUT = Path("results")
+
+EXAMPLES = """\
+examples:
+  python -m loadtests run scenarios/flash_crowd.toml
+  python -m loadtests run scenarios/flash_crowd.toml --clients 2,8,32 --repeats 1
+  python -m loadtests run scenarios/flash_crowd.toml --file image.tar \\
+      --set links.client_uplink="2 MiB/s"
+  python -m loadtests run --resume results/flash_crowd/20260102T030405Z-1a2b3c
+
+exit codes: 0 done; 1 a trial failed or a threshold was missed; 2 the input was wrong;
+3 the run must not be trusted, and says why; 130 interrupted, what was measured is kept.
+"""
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `run` to the sub-commands."""
+    parser = subparsers.add_parser(
+        "run",
+        help="measure both architectures over a sweep of N, and report",
+        description="Run a scenario: both architectures, every N, every repeat; then report.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("scenario", metavar="SCENARIO", nargs="?", type=Path, help="a TOML file")
+    parser.add_argument("--world", choices=WORLDS, default="live", help="where it happens (live)")
+    parser.add_argument("--file", metavar="PATH", type=Path, help="distribute this file")
+    parser.add_argument("--clients", metavar="N,N,…", type=_counts, help="the sweep, such as 1,2,4")
+    parser.add_argument("--repeats", metavar="R", type=int, help="how often each trial is made")
+    parser.add_argument("--seed", metavar="S", type=int, help="what every random choice derives from")
+    parser.add_argument(
+        "--output",
+        metavar="DIR",
+        type=Path,
+        help=f"the folder of all results ({DEFAULT_OUTPUT})",
+    )
+    parser.add_argument(
+        "--set",
+        metavar="TABLE.KEY=VALUE",
+        action="append",
+        default=[],
+        help='replace a key of the scenario, such as links.client_uplink="2 MiB/s"; repeatable',
+    )
+    parser.add_argument(
+        "--resume", metavar="RUN", type=Path, help="make the trials that this run lacks"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
+    parser.add_argument(
+        "--trace", action="store_true", help="keep every event of every node: RUN/logs/*/*.jsonl"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print the run's folder and no more")
+    parser.add_argument("--json", action="store_true", help="print JSON lines; the last has it all")
+    parser.set_defaults(run=run)
+
+
+def _counts(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected numbers such as 1,2,4, not {text!r}") from None
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run what the arguments ask for; gives the exit code.
+
+    Raises:
+      ScenarioError, SchemaError: the input is wrong.
+    """
+    order = _read_order(args)
+    run_trial = trial_runner(order.world, order.scenario)
+    file_bytes = preflight.size_of_file(order.scenario)
+    preflight.check_space(order.scenario, file_bytes, made_up=order.scenario.file is None)
+    if not args.quiet:
+        _announce(order, file_bytes, as_json=args.json)
+    if args.dry_run:
+        return EXIT_DONE
+    _interrupt_once()
+    pace = Pace(order.slots, order.scenario, file_bytes)
+    display = make_display(pace, quiet=args.quiet, as_json=args.json)
+    outcome = carry_out(order, run_trial, display)
+    return _conclude(outcome, args)
+
+
+def _read_order(args: argparse.Namespace) -> RunOrder:
+    command = shlex.join(["python", "-m", "loadtests", *sys.argv[1:]])
+    scenario, world = _read_scenario(args)
+    slots = preflight.check(scenario)
+    earlier = None
+    output = args.output or DEFAULT_OUTPUT
+    if args.resume is not None:
+        earlier = resume(args.resume, scenario, world)
+        slots = missing(slots, earlier)
+        if not slots:
+            raise ScenarioError(f"{args.resume}: expected a run that lacks trials, it has them all")
+        output = args.output or args.resume.resolve().parent.parent
+    return RunOrder(
+        scenario=scenario,
+        world=world,
+        slots=slots,
+        output=output,
+        command=command,
+        trace=args.trace,
+        earlier=earlier,
+    )
+
+
+def _read_scenario(args: argparse.Namespace) -> tuple[Scenario, str]:
+    """Read the scenario; a run that is resumed brings its own, unless one is given."""
+    if args.scenario is not None:
+        scenario = preflight.load_scenario(
+            args.scenario,
+            read_settings(args.set),
+            file=args.file,
+            clients=args.clients,
+            repeats=args.repeats,
+            seed=args.seed,
+        )
+        return scenario, args.world
+    if args.resume is None:
+        raise ScenarioError("expected a scenario file, such as scenarios/flash_crowd.toml")
+    for name in ("file", "clients", "repeats", "seed", "set"):
+        if getattr(args, name):
+            raise ScenarioError(f"--{name}: expected SCENARIO too; --resume alone takes the run's own")
+    return scenario_of_run(args.resume)
+
+
+def _announce(order: RunOrder, file_bytes: int, *, as_json: bool) -> None:
+    pace = Pace(order.slots, order.scenario, file_bytes)
+    if as_json:
+        line = {
+            "event": "planned",
+            "scenario": order.scenario.name,
+            "trials": len(order.slots),
+            "estimated_seconds": round(pace.estimated_seconds, 1),
+        }
+        print(json.dumps(line), flush=True)
+        return
+    text = describe_run(order.slots, order.scenario, file_bytes)
+    if order.earlier is not None:
+        text += f" (goes on from {order.earlier.folder.name}: {len(order.earlier.records)} are there)"
+    print(text, file=sys.stderr, flush=True)
+
+
+def _interrupt_once() -> None:
+    """Let SIGTERM end the run as Ctrl-C does; what comes after the first of them is ignored.
+
+    Cleaning up takes a few seconds and ends by itself; an interrupt in its midst would leave what
+    it was about to remove.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    # A shell starts what ends with & deaf to Ctrl-C: that stays so.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, interrupt)
+
+
+def _conclude(outcome: RunOutcome, args: argparse.Namespace) -> int:
+    exit_code = {
+        "complete": EXIT_DONE,
+        "failed": EXIT_FAILED,
+        "invalid": EXIT_UNTRUSTED,
+        "partial": EXIT_INTERRUPTED,
+    }[outcome.status]
+    if outcome.status != "complete" and not args.json:
+        for reason in outcome.reasons:
+            print(f"{outcome.status}: {reason}", file=sys.stderr)
+    if outcome.folder is None:
+        print("nothing was measured", file=sys.stderr)
+        return exit_code
+    # Imported late: it draws, and a run that is refused should say so at once.
+    from analysis.report import write_report
+    from analysis.summary_files import as_json
+
+    summary = write_report(outcome.folder)
+    if exit_code == EXIT_DONE:
+        exit_code = summary.exit_code
+    if args.json:
+        line = {
+            "event": "run",
+            "folder": str(outcome.folder),
+            "status": summary.status,
+            "reasons": list(summary.reasons),
+            "exit_code": exit_code,
+            "summary": json.loads(as_json(summary)),
+        }
+        print(json.dumps(line), flush=True)
+    elif args.quiet:
+        print(outcome.folder, flush=True)
+    else:
+        from rich.console import Console
+
+        from analysis.terminal import terminal_summary
+
+        Console(highlight=False).print(terminal_summary(summary))
+    return exit_code
