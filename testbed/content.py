@@ -46,6 +46,8 @@ def of_file(path: Path) -> Content:
                 size += len(chunk)
     except OSError as error:
         raise ScenarioError(f"{path}: expected a readable file: {error.strerror}") from error
+    except ValueError as error:  # A NUL in the path.
+        raise ScenarioError(f"{str(path)!r}: expected a path: {error}") from error
     if not size:
         raise ScenarioError(f"{path}: expected a file with content, this one is empty")
     return Content(path.resolve(), size, digest.hexdigest(), path.name)

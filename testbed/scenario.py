@@ -18,7 +18,7 @@ from typing import Any
 
 from testbed.arrivals import due_times, parse_departures
 from testbed.errors import ScenarioError, SchemaError
-from testbed.table import Table
+from testbed.table import Table, on_one_line
 from testbed.units import parse_rate, parse_seconds, parse_size
 
 PLACEMENTS = ("origin apart", "together", "one each")
@@ -26,6 +26,9 @@ PLACEMENTS = ("origin apart", "together", "one each")
 
 #: Far beyond what one machine runs; a slip of a finger should not fill its memory.
 CLIENTS_LIMIT = 100_000_000
+
+#: Likewise; an interval that needs more repeats than this is not worth having.
+REPEATS_LIMIT = 10_000
 
 ARCHITECTURES = ("server", "swarm")
 
@@ -150,7 +153,7 @@ def read_settings(settings: Iterable[str]) -> dict[str, object]:
         try:
             document = tomllib.loads(f"value = {text.strip()}")
             value = document["value"] if len(document) == 1 else text.strip()
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):  # As in `load`.
             value = text.strip()
         overrides[dotted.strip()] = value
     return overrides
@@ -175,8 +178,10 @@ def load(path: Path, overrides: Mapping[str, object] | None = None) -> Scenario:
         raise ScenarioError(f"{path}: expected a scenario file, there is none") from None
     except OSError as error:
         raise ScenarioError(f"{path}: expected a readable file: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path}: expected TOML: {error}") from None
+    except (ValueError, RecursionError) as error:
+        # ValueError covers what is no TOML and no UTF-8, numbers of thousands of digits, and a path
+        # with a NUL in it; RecursionError, brackets nested beyond reason.
+        raise ScenarioError(f"{on_one_line(str(path))}: expected TOML: {error}") from None
     main = document.get("scenario")
     if isinstance(main, dict) and isinstance(main.get("file"), str) and main["file"]:
         main["file"] = str(path.parent / main["file"])
@@ -210,7 +215,7 @@ def parse(document: Mapping[str, Any], source: str) -> Scenario:
     for name, table in document.items():
         if name not in TABLES:
             raise ScenarioError(
-                f"{source}: [{name}]: unknown table; expected one of {', '.join(TABLES)}"
+                f"{source}: [{on_one_line(name)}]: unknown table; expected one of {', '.join(TABLES)}"
             )
         if not isinstance(table, dict):
             raise ScenarioError(f"{source}: {name}: expected a table [{name}]")
@@ -240,7 +245,7 @@ def _read_main(table: Table) -> dict[str, Any]:
     if not isinstance(values["question"], str):
         raise table.fail("question", f"expected a text, not {values['question']!r}")
     values["clients"] = _read_clients(table)
-    values["repeats"] = table.whole("repeats", 3, 1)
+    values["repeats"] = table.whole("repeats", 3, 1, REPEATS_LIMIT)
     values["seed"] = table.whole("seed", 0, 0)
     file = table.take("file")
     if file is not None and (not isinstance(file, str) or not file):
@@ -299,7 +304,8 @@ def _read_thresholds(table: Mapping[str, Any], source: str) -> tuple[Threshold, 
     for metric, condition in table.items():
         if metric.partition("_")[0] not in ARCHITECTURES:
             raise ScenarioError(
-                f"{source}: [thresholds] {metric}: expected a name that begins with server_ or swarm_"
+                f"{source}: [thresholds] {on_one_line(metric)}: expected a name that begins with "
+                "server_ or swarm_"
             )
         if not isinstance(condition, dict):
             raise ScenarioError(

@@ -121,7 +121,10 @@ class Station:
 
     def start(self, scheduled_seconds: float) -> None:
         """Let the node begin."""
-        self.ledger.joined_seconds = self.clock.now()
+        now = self.ledger.joined_seconds = self.clock.now()
+        # A newcomer's lines were not idle before it came: it has no burst to its credit yet.
+        self.uplink.free_at = max(self.uplink.free_at, now)
+        self.downlink.free_at = max(self.downlink.free_at, now)
         self.feed(Started(self.address, scheduled_seconds))
 
     def stop(self) -> None:

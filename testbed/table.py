@@ -10,6 +10,14 @@ from testbed.errors import ScenarioError
 
 _Read = TypeVar("_Read")
 
+#: The largest whole number of TOML, and of the columns that record it.
+WHOLE_LIMIT = 2**63 - 1
+
+
+def on_one_line(key: str) -> str:
+    """Write a key for a message: TOML allows line ends in one, a message is one line."""
+    return key if key.isprintable() else repr(key)
+
 
 class Table:
     """One table on its way to be read. `finish` refuses what nobody took.
@@ -31,7 +39,7 @@ class Table:
 
     def fail(self, key: str, message: str) -> ScenarioError:
         """Make the error that says what is wrong with a key."""
-        return ScenarioError(f"{self._source}: [{self._name}] {key}: {message}")
+        return ScenarioError(f"{self._source}: [{self._name}] {on_one_line(key)}: {message}")
 
     def take(self, key: str, default: Any = None) -> Any:
         """Take a value as it is."""
@@ -56,11 +64,13 @@ class Table:
             raise self.fail(key, str(error)) from None
         return value
 
-    def whole(self, key: str, default: int, least: int) -> int:
-        """Take a whole number of at least `least`."""
+    def whole(self, key: str, default: int, least: int, most: int = WHOLE_LIMIT) -> int:
+        """Take a whole number of at least `least` and at most `most`."""
         value = self.take(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise self.fail(key, f"expected a whole number of at least {least}, not {value!r}")
+        if value > most:
+            raise self.fail(key, f"expected a whole number of at most {most:,}, not {value:,}")
         return value
 
     def number(self, key: str) -> float | None:
@@ -70,6 +80,8 @@ class Table:
             return None
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self.fail(key, f"expected a number, not {value!r}")
+        if isinstance(value, int) and abs(value) > WHOLE_LIMIT:
+            raise self.fail(key, f"expected a number of at most {WHOLE_LIMIT:,} in size")
         if not math.isfinite(value):
             raise self.fail(key, f"expected a finite number, not {value!r}")
         return value

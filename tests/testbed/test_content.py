@@ -57,6 +57,11 @@ def test_a_file_that_is_missing_is_refused(tmp_path):
         content.of_file(tmp_path / "absent")
 
 
+def test_a_path_that_cannot_be_one_is_refused():
+    with pytest.raises(ScenarioError, match="expected a path"):
+        content.of_file(Path("a\0b"))
+
+
 def test_an_empty_file_is_refused(tmp_path):
     path = tmp_path / "empty"
     path.touch()

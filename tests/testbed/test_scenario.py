@@ -172,6 +172,11 @@ REFUSED = [
     ("scenario", "clients = [1000000000]", "[scenario] clients: expected 1 to "),
     ("scenario", "repeats = 0", "[scenario] repeats: expected a whole number of at least 1"),
     ("scenario", "repeats = true", "[scenario] repeats: expected a whole number"),
+    ("scenario", "repeats = 10001", "[scenario] repeats: expected a whole number of at most 10,000"),
+    ("scenario", "seed = 9223372036854775808", "[scenario] seed: expected a whole number of at most"),
+    ("scenario", '"a\\nb" = 5', r"[scenario] 'a\nb': unknown key"),
+    ("thresholds", '"a\\nb" = 5', r"[thresholds] 'a\nb': expected a name that begins"),
+    ("thresholds", f"swarm_gini = {{ at_most = 1{'0' * 400} }}", "at_most: expected a number of at"),
     ("scenario", "seed = -1", "[scenario] seed: expected a whole number of at least 0"),
     ("scenario", "file_size = 5", "[scenario] file_size: expected a size"),
     ("scenario", 'file_size = "5"', "[scenario] file_size: expected a size"),
@@ -237,6 +242,9 @@ def test_a_key_that_must_be_there_is_said_to_be_missing(tmp_path, key):
         ("scenario = 5", r"scenario: expected a table \[scenario\]"),
         ("[scenario", "expected TOML: "),
         ("name = 'loose'", r"\[name\]: unknown table"),
+        ('["a\\nb"]', r"\['a\\nb'\]: unknown table"),
+        (f"seed = {'9' * 5000}", "expected TOML: "),
+        (f"deep = {'[' * 5000}", "expected TOML: "),
     ],
 )
 def test_a_file_that_is_no_scenario_is_refused(tmp_path, text, message):
@@ -252,6 +260,8 @@ def test_a_file_that_is_not_there_or_not_text_is_refused(tmp_path):
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ScenarioError, match="expected TOML: "):
         scenarios.load(tmp_path / "binary")
+    with pytest.raises(ScenarioError, match="embedded null byte"):
+        scenarios.load(Path("a\0b"))
 
 
 # --- Overrides ------------------------------------------------------------------------------
