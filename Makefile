@@ -6,9 +6,9 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 SCENARIO ?= scenarios/flash_crowd.toml
-PORT ?= 8089
+QUICK_SWEEP := --clients 2,8,32 --repeats 1
 MEASURE = $(PY) -m loadtests run $(SCENARIO) \
-  $(if $(QUICK),--clients 2,8,32 --repeats 1) \
+  $(if $(QUICK),$(QUICK_SWEEP)) \
   $(if $(FILE),--file "$(FILE)") $(if $(CLIENTS),--clients $(CLIENTS)) \
   $(if $(REPEATS),--repeats $(REPEATS)) $(if $(SEED),--seed $(SEED)) $(if $(OUT),--output "$(OUT)")
 

@@ -120,13 +120,13 @@ class Downloader:
         if head.status == 206 and self._received_bytes:
             expected = f"bytes {self._received_bytes}-{size - 1}/{size}"
             if find(head.headers, "content-range") != expected:
-                return self._give_up("answer is for another range")
+                return self._give_up("answer is for another range", violation=True)
         elif head.status == 200:
             if find(head.headers, "content-length") != str(size):
                 return self._give_up("file has another size")
             self._start_over()
         else:
-            return self._give_up(f"answered {head.status} {head.phrase}")
+            return self._give_up(f"answered {head.status} {head.phrase}".rstrip())
         etag = find(head.headers, "etag")
         self._etag = etag if etag is not None and etag.startswith('"') else None
         self._in_body = True
@@ -143,7 +143,7 @@ class Downloader:
         if self._first_byte_at is None:
             self._first_byte_at = now
         if self._received_bytes + size > self._storage.size_bytes:
-            return self._give_up("more bytes than announced")
+            return self._give_up("more bytes than announced", violation=True)
         try:
             self._storage.write(self._received_bytes, (body.payload,))
         except StorageFault as fault:
@@ -191,13 +191,13 @@ class Downloader:
         self._retry_at = now + FIRST_PAUSE_SECONDS * 2 ** (ATTEMPTS - 1 - self._attempts_left)
         return []
 
-    def _give_up(self, reason: str) -> list[Effect]:
-        return self._end(Finished(False, reason))
+    def _give_up(self, reason: str, *, violation: bool = False) -> list[Effect]:
+        return self._end(Finished(False, reason), violation=violation)
 
-    def _end(self, finished: Finished) -> list[Effect]:
+    def _end(self, finished: Finished, *, violation: bool = False) -> list[Effect]:
         self._done = True
         self._retry_at = None
         hang_up: list[Effect] = []
         if self._link is not None:
-            hang_up.append(HangUp(self._link, "done"))
+            hang_up.append(HangUp(self._link, finished.reason or "done", violation))
         return [finished, *hang_up]

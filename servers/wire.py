@@ -239,6 +239,7 @@ class ResponseDecoder:
 
     def _start(self) -> None:
         self._headers: list[tuple[str, str]] = []
+        self._header_bytes = 0
         self._content: list[bytes] = []
         self._content_bytes = 0
         self._in_head = True
@@ -260,13 +261,17 @@ class ResponseDecoder:
             if isinstance(cause, ProtocolViolation):
                 raise cause from None
             raise ProtocolViolation("malformed response") from error
-        if self._in_head and self._head_bytes > HEAD_LIMIT_BYTES:
+        if self._in_head and self._head_bytes > 2 * HEAD_LIMIT_BYTES:
+            # Headers are counted once they are whole; this one is not going to be.
             raise ProtocolViolation("head too large")
         return self._messages
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(self._headers) >= HEADER_LIMIT:
             raise ProtocolViolation("too many headers")
+        self._header_bytes += len(name) + len(value) + 4
+        if self._header_bytes > HEAD_LIMIT_BYTES:
+            raise ProtocolViolation("head too large")
         self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:

@@ -38,6 +38,7 @@ CLOSE_SECONDS = 2.0
 #: How many full reads one link may do in a turn before the others get theirs.
 READS_A_TURN = 4
 
+NEWS_END = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 NEWS_IN = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
 
@@ -48,6 +49,7 @@ class LiveLink(Link):
         "_closing",
         "_connecting",
         "_dialled",
+        "_end_seen",
         "_flush_asked",
         "_held",
         "_readable",
@@ -87,6 +89,7 @@ class LiveLink(Link):
         self._connecting = False
         self._up = False
         self._readable = False
+        self._end_seen = False
         self._held: tuple[list[Message], int] | None = None
         self._flush_asked = False
         self._closing = False
@@ -146,6 +149,8 @@ class LiveLink(Link):
                 return
         if mask & NEWS_IN:
             self._readable = True
+            if mask & NEWS_END:
+                self._end_seen = True
             self.read()
         if mask & select.EPOLLOUT and self.outbox:
             self.flush()
@@ -174,8 +179,10 @@ class LiveLink(Link):
             if count == 0:
                 self._ended_by_remote()
                 return
-            if count < limit:
-                self._readable = False  # Drained; the next byte, or the end, is a new edge.
+            if count < limit and not self._end_seen:
+                # Drained; the next byte, or the end, is a new edge. An end that came with the
+                # last bytes had its edge: it is read for.
+                self._readable = False
             self._take(buffer[:count], shaped)
         if self._readable and self._held is None:
             station.world.read_soon(self)

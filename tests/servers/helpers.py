@@ -1,0 +1,44 @@
+"""A file host or a downloader under a hand-held world: what goes in, and what comes out."""
+
+from __future__ import annotations
+
+from servers.files import OneFile
+from servers.http1 import Body, Request, ResponseHead
+from servers.node import FileHost
+from testbed.node import Effect, HangUp, LinkId, LinkUp, Received, Send
+from testbed.storage import SharedStorage
+
+HOST = ("Host", "origin")
+CONTENT = bytes(range(256)) * 256  # 64 KiB: four blocks.
+
+
+def get(target="/file", *headers, keep_alive=True, method="GET"):
+    return Request(method, target, (HOST, *headers), keep_alive)
+
+
+def one_file_host(content=CONTENT, **options):
+    return FileHost(OneFile("file", SharedStorage(memoryview(content)), "v1"), **options)
+
+
+def connect(node, *links, now=0.0):
+    for link in links:
+        node.handle(LinkUp(LinkId(link), ("127.0.0.1", 50_000 + link), False, "http"), now)
+
+
+def ask(node, link, *requests, now=0.0) -> list[Effect]:
+    effects: list[Effect] = []
+    for request in requests:
+        effects += node.handle(Received(LinkId(link), request), now)
+    return effects
+
+
+def heads(effects):
+    return [e.message for e in effects if isinstance(e, Send) and isinstance(e.message, ResponseHead)]
+
+
+def bodies(effects):
+    return [(e.link, e.message) for e in effects if isinstance(e, Send) and isinstance(e.message, Body)]
+
+
+def hang_ups(effects):
+    return [e for e in effects if isinstance(e, HangUp)]
