@@ -69,6 +69,11 @@ def _head(start: str, headers: Headers) -> bytes:
     return "".join(lines).encode("latin-1")
 
 
+def _header(name: bytes, value: bytes) -> tuple[str, str]:
+    # The parser leaves the space behind a value, which is no part of it (RFC 9112 section 5).
+    return name.decode("latin-1"), value.rstrip(b" \t").decode("latin-1")
+
+
 class _Refused(Exception):
     """What arrived is no request; this is the answer to it."""
 
@@ -199,7 +204,7 @@ class RequestDecoder:
     # --- Callbacks of the parser ------------------------------------------------------------
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
+        self._headers.append(_header(name, value))
 
     def on_headers_complete(self) -> None:
         version_allows = self._parser.get_http_version() == "1.1"
@@ -272,7 +277,7 @@ class ResponseDecoder:
         self._header_bytes += len(name) + len(value) + 4
         if self._header_bytes > HEAD_LIMIT_BYTES:
             raise ProtocolViolation("head too large")
-        self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
+        self._headers.append(_header(name, value))
 
     def on_headers_complete(self) -> None:
         self._in_head = False

@@ -62,13 +62,18 @@ class RateMeter:
     A window is busy while there is always a next message the moment one has passed: then all that
     is missing from the configured rate is the world's fault (a saturated processor, a late timer),
     and all above it is a fault of the shaping. Bytes and times are real ones, not reservations.
+
+    A call that comes late by less than the burst loses nothing: the line catches up. So lateness, up
+    to the burst, is taken off at both ends of a window: at its start it is caught up within, at its
+    end it will be caught up after.
     """
 
     SHORTEST_SECONDS = 1.0
 
     __slots__ = (
         "_bytes",
-        "_credit",
+        "_late_first",
+        "_late_last",
         "_last",
         "_pacer",
         "_start",
@@ -83,17 +88,21 @@ class RateMeter:
         self._last = 0.0
         self._bytes = 0
         self._total = 0
-        self._credit = 0.0
+        self._late_first = 0.0
+        self._late_last = 0.0
         self.windows = 0
         self.worst_error = 0.0
 
     def passed(self, total_bytes: int, now: float) -> None:
-        """Say that all `total_bytes` reserved so far have passed at `now`."""
+        """Say that the first `total_bytes` of all that was reserved have passed at `now`."""
+        pacer = self._pacer
+        waiting_bytes = pacer.reserved_bytes - total_bytes
+        due = pacer.free_at - waiting_bytes / pacer.bytes_per_second
+        self._late_last = min(max(0.0, now - due), pacer.burst_seconds)
         if self._start is None:
             self._start = now
             self._bytes = total_bytes
-            # What the burst lets through on top of rate * time from here on.
-            self._credit = min(max(0.0, now - self._pacer.free_at), self._pacer.burst_seconds)
+            self._late_first = self._late_last
         self._last = now
         self._total = total_bytes
 
@@ -106,7 +115,7 @@ class RateMeter:
         if seconds >= self.SHORTEST_SECONDS and rate < math.inf:
             achieved = (self._total - self._bytes) / rate
             surplus = achieved - seconds
-            error = -surplus if surplus < 0 else max(0.0, surplus - self._credit)
+            error = max(0.0, surplus - self._late_first, -surplus - self._late_last)
             self.windows += 1
             self.worst_error = max(self.worst_error, error / seconds)
         self._start = None

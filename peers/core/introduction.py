@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from peers.announce import AnnounceError, AnnounceRequest, AnnounceResponse
 from peers.core.session import Session
 from servers.http1 import Request, ResponseHead
-from testbed.node import Address, Dial, Effect, LinkId, Send
+from testbed.node import Address, Dial, Effect, HangUp, LinkId, Send
 
 if TYPE_CHECKING:
     from peers.core.peer import PeerConfig
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 #: First pause after a tracker that did not answer; doubled each time, to the longest.
 RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 300.0
+
+#: A tracker that has not answered by then counts as one that does not.
+ANNOUNCE_SECONDS = 15.0
 
 #: Who arrives with a crowd is told only of those who came before. If everybody dialled those, the
 #: first would have all the links and the last the fewest, and finish last. So a newcomer dials a few,
@@ -47,12 +50,13 @@ class Introduction:
         self._info_hash = info_hash
         self._address: Address = ("", 0)
         self._announce_at = 0.0
-        self._event = "started"
+        self._event = self._sent_event = "started"
         self._retry_seconds = RETRY_SECONDS
         self._looks = 0
         self._lonely_seconds = LONELY_SECONDS
         self._tracker_busy = False
         self._tracker_link: LinkId | None = None
+        self._asked_at = 0.0
         self._known: deque[Address] = deque()
         self._dialling: set[Address] = set()
         self.failure = ""
@@ -77,6 +81,10 @@ class Introduction:
         """Dial the tracker if an announce is due, and as many peers as are missing."""
         out: list[Effect] = []
         tracker = self._config.tracker
+        link = self._tracker_link
+        if link is not None and now - self._asked_at > ANNOUNCE_SECONDS:
+            out.append(HangUp(link, "no answer"))
+            self.tracker_down(link, now)
         if tracker is not None and not self._tracker_busy and now >= self._announce_at:
             self._tracker_busy = True
             out.append(Dial(tracker, TRACKER_WIRE))
@@ -106,9 +114,11 @@ class Introduction:
 
     # --- The tracker ------------------------------------------------------------------------
 
-    def tracker_up(self, link: LinkId, peer_id: bytes, left_bytes: int) -> list[Effect]:
+    def tracker_up(self, link: LinkId, peer_id: bytes, left_bytes: int, now: float) -> list[Effect]:
         """Say hello to the tracker."""
         self._tracker_link = link
+        self._asked_at = now
+        self._sent_event = self._event
         request = AnnounceRequest(
             info_hash=self._info_hash,
             peer_id=peer_id,
@@ -141,10 +151,13 @@ class Introduction:
             self._try_again(now)
             return True
         self.failure = ""
-        self._event = ""
         self._retry_seconds = RETRY_SECONDS
         self._looks += 1
         self._announce_at = now + self._next_announce(answer.interval_seconds, links)
+        if self._event == self._sent_event:
+            self._event = ""
+        else:
+            self._announce_at = now  # The download was completed while this announce was under way.
         self._known = deque(answer.peers[:KNOWN_LIMIT])
         return True
 

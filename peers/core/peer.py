@@ -232,7 +232,8 @@ class PeerNode:
 
     def _link_up(self, event: LinkUp, now: float, out: list[Effect]) -> None:
         if event.wire == TRACKER_WIRE:
-            out.extend(self._introduction.tracker_up(event.link, self._config.peer_id, self.left_bytes))
+            introduction, peer_id = self._introduction, self._config.peer_id
+            out.extend(introduction.tracker_up(event.link, peer_id, self.left_bytes, now))
             return
         self._introduction.dialled(event.remote)
         limit = self._config.neighbours
@@ -439,17 +440,18 @@ class PeerNode:
         progress.owner = None
         if progress.remaining == len(progress.parts):
             del self._progress[piece]
-        bit = self._space.bits[piece]
-        self._in_flight &= ~bit
-        for other in self._sessions.values():
-            if other is not session and other.pieces & bit:
-                if not other.am_interested:
-                    other.am_interested = True
-                    out.append(Send(other.link, Interested()))
-                if not other.peer_choking and not other.outstanding:
-                    self._ask(other, now, out)
+        self._in_flight &= ~self._space.bits[piece]
+        self._look_elsewhere(session, now, out)
         if session.link in self._sessions:
             self._tell_interest(session, out)
+
+    def _look_elsewhere(self, session: Session, now: float, out: list[Effect]) -> None:
+        """A piece is free again, and a place in flight: any other may have something to ask for now."""
+        for other in self._sessions.values():
+            if other is not session:
+                self._tell_interest(other, out)
+                if not other.peer_choking and not other.outstanding:
+                    self._ask(other, now, out)
 
     def _on_block(self, session: Session, message: Block, now: float, out: list[Effect]) -> None:
         piece = message.piece
@@ -468,6 +470,10 @@ class PeerNode:
         progress.remaining -= 1
         if not progress.remaining:
             self._complete(piece, progress, session, now, out)
+        elif (piece, message.begin + message.length) not in session.outstanding and not any(
+            asked == piece for asked, _ in session.outstanding
+        ):
+            self._release(piece, session, now, out)  # The rest of it was refused.
         if session.link in self._sessions:
             self._ask(session, now, out)
 
@@ -482,6 +488,7 @@ class PeerNode:
         parts = [part for part in progress.parts if part is not None]
         if not self._verify(piece, parts):
             self.tally.wasted_payload_bytes += size
+            self._look_elsewhere(session, now, out)
             raise ProtocolViolation(reason="corrupt piece")
         try:
             self._storage.write(piece * self._torrent.piece_bytes, parts)

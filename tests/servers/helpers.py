@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from servers.files import OneFile
 from servers.http1 import Body, Request, ResponseHead
 from servers.node import FileHost
-from testbed.node import Effect, HangUp, LinkId, LinkUp, Received, Send
+from testbed.node import Effect, HangUp, LinkId, LinkUp, Message, Received, Send
 from testbed.storage import SharedStorage
 
 HOST = ("Host", "origin")
 CONTENT = bytes(range(256)) * 256  # 64 KiB: four blocks.
 
 
-def get(target="/file", *headers, keep_alive=True, method="GET"):
+def get(target="/file", *headers: tuple[str, str], keep_alive=True, method="GET"):
     return Request(method, target, (HOST, *headers), keep_alive)
 
 
-def one_file_host(content=CONTENT, **options):
+def one_file_host(content=CONTENT, **options: Any):
     return FileHost(OneFile("file", SharedStorage(memoryview(content)), "v1"), **options)
 
 
-def connect(node, *links, now=0.0):
+def connect(node, *links: int, now=0.0):
     for link in links:
         node.handle(LinkUp(LinkId(link), ("127.0.0.1", 50_000 + link), False, "http"), now)
 
 
-def ask(node, link, *requests, now=0.0) -> list[Effect]:
+def ask(node, link, *requests: Message, now=0.0) -> list[Effect]:
     effects: list[Effect] = []
     for request in requests:
         effects += node.handle(Received(LinkId(link), request), now)

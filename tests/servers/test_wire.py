@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from itertools import pairwise
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -25,7 +28,7 @@ def decode(data, *, dialled=False, cuts=(), bodies_are_payload=True):
     decoder = Http(bodies_are_payload=bodies_are_payload).decoder(dialled=dialled)
     messages = []
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         lent = bytearray(data[start:end])
         messages += decoder.feed(memoryview(lent))
         lent[:] = b"\xff" * len(lent)
@@ -257,7 +260,5 @@ def test_any_split_of_responses_gives_the_same_messages(cuts):
 
 @given(data=st.binary(max_size=200), start=st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n"]))
 def test_any_bytes_of_a_server_give_messages_or_a_violation(data, start):
-    try:
+    with contextlib.suppress(ProtocolViolation):
         decode(start + data, dialled=True)
-    except ProtocolViolation as violation:
-        assert violation.reason
