@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import NoReturn
 
 from loadtests import run_command
 from testbed.environment import version
 from testbed.errors import ScenarioError, SchemaError
 
 
+class _OneLineParser(argparse.ArgumentParser):
+    """Refuses a wrong option in one line, as a wrong scenario is; argparse adds the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(run_command.EXIT_BAD_INPUT, f"{message.removeprefix('argument ')}\n")
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Make the command line."""
-    parser = argparse.ArgumentParser(
+    parser = _OneLineParser(
         prog="python -m loadtests",
         description="Measures from how many clients on a swarm beats a server.",
         epilog="example: python -m loadtests run scenarios/flash_crowd.toml",

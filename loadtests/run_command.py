@@ -92,14 +92,18 @@ def run(args: argparse.Namespace) -> int:
     run_trial = trial_runner(order.world, order.scenario)
     file_bytes = preflight.size_of_file(order.scenario)
     preflight.check_space(order.scenario, file_bytes, made_up=order.scenario.file is None)
-    if not args.quiet:
-        _announce(order, file_bytes, as_json=args.json)
+
+    def announce() -> None:
+        if not args.quiet:
+            _announce(order, file_bytes, as_json=args.json)
+
     if args.dry_run:
+        announce()
         return EXIT_DONE
     _interrupt_once()
     pace = Pace(order.slots, order.scenario, file_bytes)
     display = make_display(pace, quiet=args.quiet, as_json=args.json)
-    outcome = carry_out(order, run_trial, display)
+    outcome = carry_out(order, run_trial, display, announce)
     return _conclude(outcome, args)
 
 
@@ -198,7 +202,15 @@ def _conclude(outcome: RunOutcome, args: argparse.Namespace) -> int:
     from analysis.report import write_report
     from analysis.summary_files import as_json
 
-    summary = write_report(outcome.folder)
+    try:
+        summary = write_report(outcome.folder)
+    except KeyboardInterrupt:
+        print(f"interrupted; the run is in {outcome.folder}, without its report", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except OSError as error:
+        raise ScenarioError(
+            f"{outcome.folder}: expected a place that can be written to: {error.strerror or error}"
+        ) from error
     if exit_code == EXIT_DONE:
         exit_code = summary.exit_code
     if args.json:

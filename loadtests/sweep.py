@@ -7,7 +7,7 @@ either way, and `--resume` makes the trials that are missing.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from loadtests.folders import temporary_folder
 from loadtests.order import Slot
 from loadtests.plan import ContentPlan, TrialPlan, plan_content
 from loadtests.preflight import make_content
+from loadtests.processes import uninterrupted
 from loadtests.progress import Display
 from loadtests.trust import doubts
 from loadtests.worlds import TrialRunner
@@ -54,24 +55,37 @@ class RunOutcome:
     reasons: list[str] = field(default_factory=list)
 
 
-def carry_out(order: RunOrder, run_trial: TrialRunner, display: Display) -> RunOutcome:
+def carry_out(
+    order: RunOrder,
+    run_trial: TrialRunner,
+    display: Display,
+    announce: Callable[[], None] = lambda: None,
+) -> RunOutcome:
     """Make a run and put it on disk.
 
+    Args:
+      order: What to do.
+      run_trial: Runs a trial in the order's world.
+      display: Shows how far it is.
+      announce: Called when nothing stands in the way of the first trial any more.
+
     Raises:
-      ScenarioError: the output or the content cannot be had; nothing is left behind.
+      ScenarioError: output or content cannot be had, and nothing is left behind; or the disk is
+        full, and what was measured stays in a `.partial` folder, for `--resume`.
     """
     with temporary_folder() as folder:
-        content = make_content(order.scenario, folder)
         writer = store.RunWriter(order.output, order.scenario.to_dict(), order.world, order.command)
         try:
+            content = make_content(order.scenario, folder)
             _note(writer, order, content)
             if order.earlier is not None:
                 writer.adopt(order.earlier)
-            outcome = _run_all(order, run_trial, display, writer, folder, plan_content(content))
+            announce()
+            return _run_all(order, run_trial, display, writer, folder, plan_content(content))
         except BaseException:
-            writer.discard()
+            if not any(writer.trials.glob("*.msgpack")):
+                writer.discard()
             raise
-        return outcome
 
 
 def _note(writer: store.RunWriter, order: RunOrder, content: Content) -> None:
@@ -112,7 +126,8 @@ def _run_all(
     if outcome.status == "complete" and (reasons := doubts(records)):
         outcome.status = "invalid"
         outcome.reasons += reasons
-    outcome.folder = writer.finish(outcome.status, outcome.reasons)
+    with uninterrupted():
+        outcome.folder = writer.finish(outcome.status, outcome.reasons)
     return outcome
 
 

@@ -25,6 +25,9 @@ DEFAULT_NUMWANT = 50
 MAX_NUMWANT = 200
 """A peer with more neighbours spends its time on their HAVE messages."""
 
+DEFAULT_INTERVAL_SECONDS = 1800
+"""What trackers usually say. Taken from one that says nothing, so that it is not asked each second."""
+
 MIN_INTERVAL_SECONDS = 1
 MAX_INTERVAL_SECONDS = 86_400
 
@@ -131,7 +134,7 @@ class AnnounceResponse(msgspec.Struct, frozen=True):
     """What a tracker answers. With a `failure_reason` nothing else counts."""
 
     peers: tuple[Address, ...] = ()
-    interval_seconds: int = 1800
+    interval_seconds: int = DEFAULT_INTERVAL_SECONDS
     """When to announce again."""
     complete: int = 0
     """Seeds that the tracker knows, and below, leechers."""
@@ -191,7 +194,7 @@ class AnnounceResponse(msgspec.Struct, frozen=True):
         peers += _compact(body.get(b"peers6", b""), IPv6Address)
         if len(peers) > MAX_RESPONSE_PEERS:
             raise AnnounceError(f"at most {MAX_RESPONSE_PEERS} peers expected, not {len(peers)}")
-        interval = _count(body, b"interval", MAX_INTERVAL_SECONDS)
+        interval = _count(body, b"interval", MAX_INTERVAL_SECONDS, DEFAULT_INTERVAL_SECONDS)
         return AnnounceResponse(
             peers=tuple(peer for peer in peers if peer[1]),
             interval_seconds=max(interval, MIN_INTERVAL_SECONDS),
@@ -200,8 +203,8 @@ class AnnounceResponse(msgspec.Struct, frozen=True):
         )
 
 
-def _count(body: Mapping[bytes, Bencoded], key: bytes, greatest: int) -> int:
-    value = body.get(key, 0)
+def _count(body: Mapping[bytes, Bencoded], key: bytes, greatest: int, default: int = 0) -> int:
+    value = body.get(key, default)
     if not isinstance(value, int) or value < 0:
         raise AnnounceError(f"{key.decode()} must be a number, zero or more")
     return min(value, greatest)

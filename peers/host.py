@@ -81,7 +81,6 @@ class Reports:
     on_status: Callable[[Status], None] = lambda status: None
     on_tracker: Callable[[str], None] = lambda failure: None
     """Why the tracker does not answer; empty when it does."""
-    on_complete: Callable[[], None] = lambda: None
 
 
 class Ending(Enum):
@@ -247,7 +246,6 @@ class _Participation:
         if not station.ledger.verified:
             return
         self._ending = Ending.DONE
-        self._reports.on_complete()
         with trio.move_on_after(seed_seconds):
             await trio.sleep_forever()
 

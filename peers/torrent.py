@@ -144,10 +144,14 @@ def make(path: Path, piece_bytes: int | None, announce: str) -> Torrent:
       TorrentError: not a readable file, empty, or too large for this piece size.
     """
     try:
+        if path.exists() and not path.is_file():  # Opening a pipe would wait for its writer.
+            raise TorrentError(f"cannot read {path}: not a file")
         with path.open("rb", buffering=0) as file:
             file_bytes = os.fstat(file.fileno()).st_size
             size = default_piece_bytes(file_bytes) if piece_bytes is None else piece_bytes
             _check_piece_bytes(size)
+            if -(-file_bytes // size) * HASH_BYTES > MAX_TORRENT_BYTES:  # Before all are computed.
+                raise TorrentError(f"pieces of {size} bytes are too many; make them larger")
             buffer = memoryview(bytearray(min(size, 1 << 20)))
             hashes = []
             for start in range(0, file_bytes, size):

@@ -6,6 +6,7 @@ plain is refused, not repaired: a repaired name could meet that of another file.
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 from peers.bencoding import MAX_INTEGER, Bencoded
@@ -120,6 +121,9 @@ def plain_name(value: Bencoded | None, what: str) -> str:
     name = text(value, what)
     if name in ("", ".", "..") or any(character in "/\\\0" for character in name):
         raise TorrentError(f"{what} must be a plain file name, not {_shown(value)}")
+    if any(unicodedata.category(character) == "Cc" for character in name):
+        # It is shown on terminals, which would obey.
+        raise TorrentError(f"{what} must be without control characters, not {_shown(value)}")
     if len(name.encode()) > MAX_NAME_BYTES:
         raise TorrentError(f"{what} is longer than {MAX_NAME_BYTES} bytes")
     return name

@@ -72,9 +72,9 @@ class RateMeter:
 
     __slots__ = (
         "_bytes",
+        "_last",
         "_late_first",
         "_late_last",
-        "_last",
         "_pacer",
         "_start",
         "_total",

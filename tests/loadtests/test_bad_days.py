@@ -98,6 +98,7 @@ def test_a_killed_process_fails_the_trial_with_a_clear_reason(hanging, tmp_path,
 def test_a_killed_sweep_takes_its_children_along_and_the_next_run_is_not_touched(hanging, tmp_path):
     command, children = hanging
     command.kill()
+    command.wait()
     wait_until(lambda: gone(children), "no child left", GONE_SECONDS)
     left_behind = only_run(tmp_path)
     assert left_behind.name.startswith(".")

@@ -38,7 +38,8 @@ def test_bounds_are_those_of_the_theory(architecture, clients, seconds):
 def test_the_default_sweep_is_expected_to_fit_its_budget():
     slots = trial_order(scenario())
     bounds = sum(
-        estimate.bound_seconds(slot.architecture, slot.clients, scenario(), FILE_BYTES) for slot in slots
+        estimate.bound_seconds(slot.architecture, slot.clients, scenario(), FILE_BYTES)
+        for slot in slots
     )
     assert bounds == pytest.approx(99, abs=1)
     assert bounds < estimate.run_seconds(slots, scenario(), FILE_BYTES) <= 190

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from peers import bencoding
 from peers.announce import (
+    DEFAULT_INTERVAL_SECONDS,
     DEFAULT_NUMWANT,
     EVENTS,
     MAX_INTERVAL_SECONDS,
@@ -153,6 +154,10 @@ def test_a_refusal_carries_its_reason():
 
 def test_a_peer_that_nobody_can_dial_is_left_out():
     assert AnnounceResponse.decode(body(peers=b"\x7f\0\0\1\0\0")).peers == ()
+
+
+def test_a_tracker_that_names_no_interval_is_not_asked_each_second():
+    assert AnnounceResponse.decode(body(peers=b"")).interval_seconds == DEFAULT_INTERVAL_SECONDS
 
 
 @pytest.mark.parametrize(("said", "kept"), [(0, 1), (60, 60), (10**15, MAX_INTERVAL_SECONDS)])

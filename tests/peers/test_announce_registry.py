@@ -132,6 +132,33 @@ def test_a_full_tracker_refuses_newcomers_and_keeps_those_it_has(registry, monke
     assert announce(registry, 3, info_hash=b"x" * 20, now=1000.0).failure_reason == ""
 
 
+def test_a_leecher_always_hears_of_seeds_however_large_the_crowd(registry):
+    for number in (1, 2, 3):
+        announce(registry, number, left=0)
+    for number in range(4, 100):
+        announce(registry, number)
+    for _ in range(50):
+        response = announce(registry, 50, numwant=5)
+        seeds = numbers(response) & {1, 2, 3}
+        assert len(seeds) == registry_module.SEEDS_FIRST
+        assert numbers(AnnounceResponse(response.peers[: len(seeds)])) == seeds
+        assert len(numbers(response)) == 5
+
+
+def test_a_leecher_hears_of_more_seeds_where_leechers_are_few(registry):
+    for number in range(1, 7):
+        announce(registry, number, left=0)
+    announce(registry, 7)
+    assert numbers(announce(registry, 8, numwant=5)) > {7}
+    assert len(numbers(announce(registry, 8, numwant=5))) == 5
+
+
+def test_a_seed_hears_of_leechers_only(registry):
+    announce(registry, 1, left=0)
+    announce(registry, 2)
+    assert numbers(announce(registry, 3, left=0)) == {2}
+
+
 steps = st.lists(
     st.tuples(
         st.integers(1, 8),
@@ -154,7 +181,8 @@ def test_it_agrees_with_the_plain_list_of_who_was_heard_of(history):
         heard = {who: at for who, at in heard.items() if at[0] >= now - 2 * INTERVAL_SECONDS}
         response = announce(registry, number, now=now, event=event, left=left, numwant=numwant)
         heard.pop(number, None)
-        others = set(heard)
+        # To a seed other seeds are of no use.
+        others = {who for who, (_, missing) in heard.items() if left or missing}
         if event == "stopped":
             assert response.peers == ()
         else:

@@ -1,10 +1,12 @@
 """Bencoding of strangers is read strictly and within bounds."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peers.bencoding import MAX_DEPTH, MAX_INTEGER, BencodingError, decode, encode
+from peers.bencoding import MAX_DEPTH, MAX_INTEGER, MAX_TOKENS, BencodingError, decode, encode
 
 values = st.recursive(
     st.integers(-MAX_INTEGER, MAX_INTEGER) | st.binary(max_size=20),
@@ -63,6 +65,21 @@ def test_deep_nesting_is_refused():
         decode(b"l" + at_limit + b"e", max_bytes=1000)
     with pytest.raises(BencodingError, match="deep"):
         decode(b"d1:a" * 1_000_000, max_bytes=10_000_000)
+
+
+@pytest.mark.parametrize("item", [b"de", b"i0e", b"0:"])
+def test_too_many_values_are_refused_before_any_is_built(item):
+    tracemalloc.start()
+    with pytest.raises(BencodingError, match=f"more than {MAX_TOKENS} values"):
+        decode(b"l" + item * 1_000_000 + b"e", max_bytes=10_000_000)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 10_000_000
+
+
+def test_the_content_of_strings_does_not_count():
+    data = encode([b"l" * 1_000_000])
+    assert decode(data, max_bytes=2_000_000) == [b"l" * 1_000_000]
 
 
 @pytest.mark.parametrize("digits", ["9223372036854775808", "9" * 4000, "9" * 100_000])

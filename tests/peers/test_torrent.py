@@ -1,5 +1,6 @@
 """A torrent describes a file exactly, and its pieces can be checked."""
 
+import os
 from hashlib import sha1
 
 import pytest
@@ -106,6 +107,14 @@ def test_what_cannot_be_described_is_said(tmp_path):
         make(tmp_path / "missing", None, "")
     with pytest.raises(TorrentError, match="cannot read"):
         make(tmp_path, None, "")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(TorrentError, match="not a file"):
+        make(tmp_path / "pipe", None, "")
+    sparse = tmp_path / "sparse"
+    sparse.touch()
+    os.truncate(sparse, 1 << 40)
+    with pytest.raises(TorrentError, match="make them larger"):
+        make(sparse, 16384, "")
     empty.write_bytes(b"content")
     with pytest.raises(TorrentError, match="piece length"):
         make(empty, 0, "")

@@ -120,6 +120,7 @@ def test_a_sample_with_changed_bytes_is_safe_or_refused(name, data):
         (info_with(name=b"\xff"), "name must be UTF-8"),
         (info_with(name=b"a\0b"), "plain file name"),
         (info_with(name=b"."), "plain file name"),
+        (info_with(name=b"\x1b[2Ja"), "without control characters"),
         (info_with(piece_length=0), "piece length"),
         (info_with(piece_length=2**62), "piece length"),
         (info_with(length=2**62), "need .* hashes, not 1"),

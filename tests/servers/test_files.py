@@ -6,6 +6,7 @@ import errno
 import gc
 import os
 import socket
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -161,7 +162,7 @@ def test_unreadable_file_is_forbidden(root):
 def test_error_of_the_system_becomes_an_answer(root, monkeypatch, number, found):
     files = Directory(root)
 
-    def fail(*args, **kwargs):
+    def fail(*args: object, **options: object):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("servers.files.os.open", fail)
@@ -173,10 +174,10 @@ def test_error_of_the_system_becomes_an_answer(root, monkeypatch, number, found)
 
 def open_descriptors():
     gc.collect()
-    return len(os.listdir("/proc/self/fd"))
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open descriptors")
+needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open descriptors")
 
 
 @needs_proc
