@@ -20,7 +20,7 @@ class _OneLineParser(argparse.ArgumentParser):
 
 def make_parser() -> argparse.ArgumentParser:
     """Make the command line."""
-    parser = _OneLineParser(
+    parser: argparse.ArgumentParser = _OneLineParser(
         prog="python -m loadtests",
         description="Measures from how many clients on a swarm beats a server.",
         epilog="example: python -m loadtests run scenarios/flash_crowd.toml",

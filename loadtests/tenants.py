@@ -255,7 +255,7 @@ class Tenants:
             downloaded_payload_bytes=ledger.downloaded_payload_bytes,
             uploaded_wire_bytes=ledger.uploaded_wire_bytes,
             downloaded_wire_bytes=ledger.downloaded_wire_bytes,
-            wasted_payload_bytes=tally.wasted_payload_bytes,
+            wasted_payload_bytes=tally.wasted_payload_bytes + ledger.discarded_payload_bytes,
             connections_dialled=ledger.connections_dialled,
             connections_accepted=ledger.connections_accepted,
             requests_made=tally.requests_made,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from loadtests.plan import TrialPlan
+from loadtests.simulated_trial import run_simulated_trial
 from loadtests.trial import TrialProgress, run_live_trial
 from testbed.arrivals import parse_departures
 from testbed.errors import ScenarioError
@@ -19,6 +20,9 @@ WORLDS = ("live", "simulated", "flow")
 #: 127.77.0.0/16 in steps of 250 has a loopback address for so many nodes.
 LIVE_NODES_LIMIT = 60_000
 
+#: A node with 20 neighbours takes 50 KB and more of memory: so many fill 5 GB.
+SIMULATED_NODES_LIMIT = 100_000
+
 
 def trial_runner(world: str, scenario: Scenario) -> TrialRunner:
     """Say who runs a trial in this world.
@@ -26,8 +30,15 @@ def trial_runner(world: str, scenario: Scenario) -> TrialRunner:
     Raises:
       ScenarioError: the world cannot run this scenario.
     """
+    if world == "simulated":
+        if max(scenario.clients) > SIMULATED_NODES_LIMIT:
+            raise ScenarioError(
+                f"{scenario.source}: [scenario] clients: the simulated world carries up to "
+                f"{SIMULATED_NODES_LIMIT:,} nodes, not {max(scenario.clients):,}"
+            )
+        return run_simulated_trial
     if world != "live":
-        raise ScenarioError(f"--world {world}: not available yet; expected live")
+        raise ScenarioError(f"--world {world}: not available yet; expected live or simulated")
     if parse_departures(scenario.departures).aborts_per_second:
         raise ScenarioError(
             f"{scenario.source}: [scenario] departures: clients that give up are for the simulated "

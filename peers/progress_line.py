@@ -43,6 +43,7 @@ class ProgressLine:
         self._mean: float | None = None
         self._next_line_at = 0.0
         self._last_note = ""
+        self._last_line = ""
         if not quiet and sys.stderr.isatty():
             # rich takes a while to import; who writes to a file need not wait for it.
             from rich.console import Console
@@ -61,7 +62,8 @@ class ProgressLine:
         line = describe(status, mean)
         if self._live is not None:
             self._live.update(line, refresh=True)
-        elif time.monotonic() >= self._next_line_at:
+        elif time.monotonic() >= self._next_line_at and line != self._last_line:
+            self._last_line = line
             self._next_line_at = time.monotonic() + PLAIN_LINE_SECONDS
             print(line, file=sys.stderr, flush=True)
 

@@ -6,8 +6,12 @@ A line of rate r is a virtual finish time v. Sending n bytes at time t moves it 
 
 and the bytes have left at v. This is a token bucket of depth r * burst written with one number: it
 needs no refill timer, is exact for any mixture of sizes, and is the same formula in both worlds. In
-any interval of length T at most r * (T + burst) bytes leave. The burst is also what lets a live
-world whose timers are a little late catch up; keep it above the timers' lateness.
+any interval of length T at most r * (T + burst) bytes leave.
+
+A live world's timers are late now and then. A line that has been busy all the while was not idle
+for that: it goes on from where its schedule was, up to `CATCH_UP_SECONDS`, so that lateness delays
+bytes and takes none of the line's capacity. Before, a pause of 50 ms in a busy second made the line
+3 % slower than configured. In virtual time nothing is late and the rule changes nothing.
 """
 
 from __future__ import annotations
@@ -18,10 +22,15 @@ from dataclasses import dataclass
 from testbed.errors import LocalMisuse
 
 
+#: A process that is held up for longer than this loses what its lines could have carried, which
+#: `RateMeter` then reports.
+CATCH_UP_SECONDS = 0.5
+
+
 class Pacer:
     """One direction of one node's line: when will these bytes have passed?"""
 
-    __slots__ = ("burst_seconds", "bytes_per_second", "free_at", "reserved_bytes")
+    __slots__ = ("backlogged", "burst_seconds", "bytes_per_second", "free_at", "reserved_bytes")
 
     def __init__(self, bytes_per_second: float, burst_seconds: float = 0.020) -> None:
         if not bytes_per_second > 0:
@@ -31,6 +40,8 @@ class Pacer:
         self.free_at = -math.inf
         """When all that was reserved has passed, in seconds since the trial began."""
         self.reserved_bytes = 0
+        self.backlogged = False
+        """Something has been waiting for this line without a break; the station says so."""
 
     def reserve(self, size_bytes: int, now: float) -> float:
         """Queue bytes on this line and say when the last of them will have passed.
@@ -39,7 +50,7 @@ class Pacer:
         once and so charges them to those that follow. The answer may lie in the past, by up to
         `burst_seconds`: then the bytes pass now.
         """
-        earliest = now - self.burst_seconds
+        earliest = now - (CATCH_UP_SECONDS if self.backlogged else self.burst_seconds)
         start = self.free_at if self.free_at > earliest else earliest
         self.free_at = passed_at = start + size_bytes / self.bytes_per_second
         self.reserved_bytes += size_bytes

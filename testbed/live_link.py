@@ -202,6 +202,7 @@ class LiveLink(Link):
             payload += message.payload_bytes
         ledger.downloaded_payload_bytes += payload
         if self._closing:
+            ledger.discarded_payload_bytes += payload
             return
         if shaped:
             now = station.clock.now()
@@ -209,6 +210,7 @@ class LiveLink(Link):
             if payload or self.decoder.in_payload:
                 self._held = (messages, count)
                 station.links_held += 1
+                station.downlink.backlogged = True
                 if passes_at > now:
                     station.world.call_at(passes_at, self._release)
                 else:
@@ -233,6 +235,7 @@ class LiveLink(Link):
         if self._readable:
             self.read()
         if not station.links_held:
+            station.downlink.backlogged = False
             station.downlink_meter.idle()
 
     def _ended_by_remote(self) -> None:
@@ -386,5 +389,7 @@ class LiveLink(Link):
 
     def _drop_held(self) -> None:
         if self._held is not None:
+            discarded = sum(message.payload_bytes for message in self._held[0])
+            self.station.ledger.discarded_payload_bytes += discarded
             self._held = None
             self.station.links_held -= 1

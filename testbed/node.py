@@ -227,6 +227,8 @@ class Ledger:
     outcome: str = ""
     uploaded_payload_bytes: int = 0
     downloaded_payload_bytes: int = 0
+    discarded_payload_bytes: int = 0
+    """Of what was downloaded: what arrived on links that the node had hung up. Waste."""
     uploaded_wire_bytes: int = 0
     downloaded_wire_bytes: int = 0
     connections_dialled: int = 0

@@ -161,6 +161,8 @@ class Station:
         """Hand a whole message to the node, unless it has hung up meanwhile."""
         if link.id in self.links:
             self.feed(Received(link.id, message))
+        else:
+            self.ledger.discarded_payload_bytes += message.payload_bytes
 
     def has_room_again(self, link: Link) -> None:
         """Tell the node, if it was told that there is none."""
@@ -183,6 +185,7 @@ class Station:
         finally:
             self._busy = False
         if not self._payload_waiting:
+            self.uplink.backlogged = False
             self.uplink_meter.idle()
         self._set_alarm()
 
@@ -220,7 +223,11 @@ class Station:
         if message.payload_bytes:
             self._send_payload(link, message, departs_at if departs_at > now else now, now)
             return
-        # A control message leaves at once, behind the payload of its own link only.
+        # A control message leaves at once, behind the payload of its own link only. Payload that is
+        # due to leave at this very moment may not have left yet.
+        if link.clear_at == now:
+            self.clock.call_at(now + self.latency_seconds, link.transmit, message)
+            return
         enters_at = (link.clear_at if link.clear_at > now else now) + self.latency_seconds
         if enters_at > now:
             self.clock.call_at(enters_at, link.transmit, message)
@@ -230,6 +237,7 @@ class Station:
     def _send_payload(self, link: Link, message: Message, departs_at: float, now: float) -> None:
         link.clear_at = departs_at
         self._payload_waiting += 1
+        self.uplink.backlogged = True
         if self.latency_seconds:
             # Asked for before the departure, so that nothing sent later overtakes it.
             self.clock.call_at(departs_at + self.latency_seconds, link.transmit, message)
@@ -257,7 +265,7 @@ class Station:
         if effect.violation:
             self.count_violation(effect.reason)
         waits_until = max(link.clear_at, now) + self.latency_seconds
-        if waits_until > now:
+        if waits_until > now or link.clear_at == now:
             self.clock.call_at(waits_until, link.hang_up)
         else:
             link.hang_up()

@@ -212,6 +212,11 @@ class PeerNode:
         return sum(map(self._torrent.piece_size, self._space.indices(self._missing)))
 
     @property
+    def missing_pieces(self) -> list[int]:
+        """Which pieces are not here yet."""
+        return self._space.indices(self._missing)
+
+    @property
     def peers_connected(self) -> int:
         """Links that are open to other peers."""
         return len(self._by_peer_id)

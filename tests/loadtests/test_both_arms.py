@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-
 from pathlib import Path
+
 import pytest
 
 from loadtests.order import trial_order
 from loadtests.preflight import load_scenario
 from testbed.store import load_run
-from tests.loadtests.running import family, manifest, run, temporary_files, write_scenario
+from tests.loadtests.running import manifest, run, temporary_files, write_scenario
 
 pytestmark = [pytest.mark.sockets, pytest.mark.slow]
 

@@ -1,0 +1,191 @@
+"""Stations and links of the simulated world: how messages get from one end to the other.
+
+    sender's uplink ── latency ── receiver's downlink ── node
+
+A message arrives when it has departed and the delay has passed. Payload then waits for the
+receiver's downlink, and holds up what follows on its own link; control messages are charged to the
+downlink but not held. A link has room while less than a window of payload waits at its far end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from testbed.link import Pacer
+from testbed.node import Address, DialFailed, LinkId, Message, Node
+from testbed.station import Link, Station
+
+if TYPE_CHECKING:
+    from testbed.simulator import SimulatedWorld
+
+#: What the far end holds unread: two kernel buffers of 32 KiB in the live world.
+WINDOW_BYTES = 64 * 1024
+
+#: Links that are dialled leave from ports like these, as on a real host.
+FIRST_DIALLING_PORT = 32_768
+DIALLING_PORTS = 28_000
+
+CLOSED = "closed by the remote"
+
+
+class SimulatedLink(Link):
+    """One end of a connection in virtual time."""
+
+    __slots__ = ("_arrivals_clear_at", "_ended", "_waiting_bytes", "_waiting_messages", "far")
+
+    station: SimulatedStation
+    far: SimulatedLink
+    """The other end."""
+
+    def __init__(self, station: SimulatedStation, link_id: LinkId, remote: Address) -> None:
+        super().__init__(station, link_id, remote)
+        self._ended = False
+        self._waiting_bytes = 0
+        """Payload that has arrived here and waits for our downlink."""
+        self._waiting_messages = 0
+        """Payload messages, and all that arrived behind them."""
+        self._arrivals_clear_at = 0.0
+        """When the last of the payload passes."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether less than a window waits at the far end."""
+        return self.far._waiting_bytes < WINDOW_BYTES
+
+    # --- Messages ---------------------------------------------------------------------------
+
+    def transmit(self, message: Message) -> None:
+        """Let a message arrive at the far end."""
+        if self._ended:
+            return
+        size, payload = message.size_bytes, message.payload_bytes
+        ledger = self.station.ledger
+        ledger.uploaded_wire_bytes += size
+        far = self.far
+        world = self.station.world
+        now = world.time
+        passes_at = far.station.downlink.reserve(size, now)
+        if payload:
+            ledger.uploaded_payload_bytes += payload
+            far._waiting_bytes += payload
+            far._waiting_messages += 1
+            far._arrivals_clear_at = passes_at
+            world.call_at(passes_at, far._payload_passed, message, size, payload)
+        elif far._waiting_messages:
+            far._waiting_messages += 1
+            world.call_at(far._arrivals_clear_at, far._deliver_late, message, size)
+        else:
+            world.arrived.append((far._deliver, (message, size)))
+
+    def _deliver(self, message: Message, size: int) -> None:
+        station = self.station
+        station.ledger.downloaded_wire_bytes += size
+        station.receive(self, message)
+
+    def _deliver_late(self, message: Message, size: int) -> None:
+        self._waiting_messages -= 1
+        self._deliver(message, size)
+
+    def _payload_passed(self, message: Message, size: int, payload: int) -> None:
+        """The downlink has taken payload that waited: it has arrived."""
+        self._waiting_bytes -= payload
+        self._waiting_messages -= 1
+        station = self.station
+        station.ledger.downloaded_payload_bytes += payload
+        station.ledger.downloaded_wire_bytes += size
+        station.receive(self, message)
+        far = self.far
+        if far.blocked and self._waiting_bytes < WINDOW_BYTES:
+            far.station.has_room_again(far)
+
+    # --- The end ----------------------------------------------------------------------------
+
+    def hang_up(self) -> None:
+        """End the link; the far end hears of it after all that was transmitted."""
+        if self._ended:
+            return
+        self._ended = True
+        far = self.far
+        world = self.station.world
+        if far._waiting_messages:
+            world.call_at(far._arrivals_clear_at, far._ended_by_remote)
+        else:
+            world.arrived.append((far._ended_by_remote, ()))
+
+    def _ended_by_remote(self) -> None:
+        self._ended = True
+        self.station.link_is_down(self, CLOSED)
+
+
+class SimulatedStation(Station):
+    """A node in virtual time."""
+
+    def __init__(
+        self,
+        world: SimulatedWorld,
+        node: Node,
+        address: Address,
+        uplink: Pacer,
+        downlink: Pacer,
+        latency_seconds: float,
+        connection_limit: int,
+    ) -> None:
+        super().__init__(world, node, address, uplink, downlink, latency_seconds)
+        self.world = world
+        self.accepts = ""
+        """The wire of the links it takes; empty if it only dials."""
+        self._connection_limit = connection_limit
+
+    # --- Dialling: one round trip -----------------------------------------------------------
+
+    def dial(self, remote: Address, wire: str) -> None:
+        """Open a link; the node hears `LinkUp` or `DialFailed` after a round trip."""
+        self._after(self.latency_seconds, self._knock, remote, wire)
+
+    def _knock(self, remote: Address, wire: str) -> None:
+        """The dial has reached the remote."""
+        other = self.world.listener(remote)
+        if other is None or other.accepts != wire:
+            self._after(self.latency_seconds, self._dial_failed, remote, wire)
+            return
+        link_id = self.new_link_id()
+        port = FIRST_DIALLING_PORT + link_id % DIALLING_PORTS
+        near = SimulatedLink(self, link_id, remote)
+        far = SimulatedLink(other, other.new_link_id(), (self.address[0], port))
+        near.far, far.far = far, near
+        # Asked for before anything the remote may say, so that nothing it says comes first.
+        self._after(other.latency_seconds, self._come_up, near, wire)
+        if len(other.links) >= other._connection_limit:
+            other.count_violation("too many connections")
+            other._after(other.latency_seconds, far.hang_up)
+        else:
+            other.link_is_up(far, dialled=False, wire=wire)
+
+    def _come_up(self, link: SimulatedLink, wire: str) -> None:
+        self.link_is_up(link, dialled=True, wire=wire)
+
+    def _dial_failed(self, remote: Address, wire: str) -> None:
+        self.feed(DialFailed(remote, wire, "Connection refused"))
+
+    def _after(self, seconds: float, function: Callable[..., None], *args: object) -> None:
+        if seconds:
+            self.world.call_at(self.world.time + seconds, function, *args)
+        else:
+            self.world.arrived.append((function, args))
+
+    # --- Leaving ----------------------------------------------------------------------------
+
+    def leave(self) -> None:
+        """Let the node go: it begins nothing new, and each link ends after what is on its way."""
+        self.world.stop_listening(self)
+        self.stop()
+        self.end_links()
+        self.ledger.left_seconds = self.world.time
+
+    def end_links(self) -> None:
+        """End every link after what was sent on it."""
+        now = self.world.time
+        for link in list(self.links.values()):
+            del self.links[link.id]
+            self.world.call_at(max(link.clear_at, now) + self.latency_seconds, link.hang_up)

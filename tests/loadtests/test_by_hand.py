@@ -1,0 +1,50 @@
+"""Locust started by a person, without the sweep."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.loadtests.running import ROOT, TINY, run, temporary_files, write_scenario
+
+pytestmark = [pytest.mark.sockets, pytest.mark.slow]
+
+
+def locust(folder, arm, *arguments):
+    path = ROOT / "loadtests" / f"{arm}_arm.py"
+    return run(folder, "-f", path, "--headless", *arguments, module="locust")
+
+
+@pytest.mark.parametrize("arm", ["server", "swarm"])
+def test_an_arm_runs_alone_with_as_many_clients_as_users(tmp_path, arm):
+    done = locust(tmp_path, arm, "-u", "3", "--scenario", write_scenario(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert f"{arm} at N = 3, repeat 0: complete, all files verified, makespan" in done.stdout
+    rows = [line.split() for line in (done.stdout + done.stderr).splitlines() if arm in line]
+    counts = {tuple(row[1:3]): row[3] for row in rows if row[0] == arm and len(row) > 4}
+    assert counts[("whole", "file")] == "3"
+    assert counts[("first", "byte")] == "3"
+    assert list(temporary_files(tmp_path).iterdir()) == []
+
+
+def test_a_client_that_is_not_done_is_a_failure_of_locusts(tmp_path):
+    text = TINY.replace("flash crowd", "every 100 s").replace('"20 s"', '"0.5 s"')
+    done = locust(tmp_path, "server", "-u", "2", "--scenario", write_scenario(tmp_path, text))
+    assert done.returncode == 1
+    assert "not done within 0.5 s: client 2" in done.stdout
+    assert list(temporary_files(tmp_path).iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--scenario", "none.toml"], "none.toml: expected a scenario file, there is none"),
+        (["--set", "links.latency=5"], "[links] latency: expected"),
+        (["--repeat", "-1"], "--repeat: expected 0 or more, not -1"),
+        (["--processes", "2"], "leave out --processes"),
+    ],
+)
+def test_wrong_options_end_with_a_line_and_code_2(tmp_path, arguments, line):
+    done = locust(tmp_path, "server", "-u", "1", *arguments)
+    assert done.returncode == 2
+    assert line in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,101 @@
+"""Whole swarms in memory: whatever their size, everybody ends with every piece, and no byte is lost."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import peers.core.peer
+from peers.core.bitfield import PieceSpace
+from peers.torrent import BLOCK_BYTES
+from tests.peers.core.harness import Swarm, content_of, torrent_of
+
+
+@st.composite
+def swarms(draw: st.DrawFn) -> Swarm:
+    """Any mix of seeds and leechers, some of which have a part already; one has every piece."""
+    pieces = draw(st.integers(1, 24))
+    piece_bytes = draw(st.sampled_from([BLOCK_BYTES, 2 * BLOCK_BYTES, 3 * BLOCK_BYTES]))
+    last_piece_bytes = draw(st.integers(1, piece_bytes))
+    content = content_of((pieces - 1) * piece_bytes + last_piece_bytes)
+    everything = PieceSpace(pieces).all
+    parts = st.just(0) | st.just(everything) | st.integers(0, everything).map(lambda p: p & everything)
+    others = draw(st.lists(parts, min_size=1, max_size=9))
+    return Swarm(
+        torrent_of(content, piece_bytes),
+        content,
+        [everything, *others],
+        rate=draw(st.sampled_from([math.inf, 1e6])),
+        neighbours=draw(st.integers(2, 12)),
+        pieces_in_flight=draw(st.integers(1, 8)),
+        seed=draw(st.integers(0, 1000)),
+    )
+
+
+@given(swarms())
+@settings(max_examples=120, deadline=None)
+def test_every_leecher_ends_complete_and_every_byte_sent_is_received(swarm: Swarm):
+    swarm.run()
+    sent = sum(station.ledger.uploaded_payload_bytes for station in swarm.stations)
+    received = sum(station.ledger.downloaded_payload_bytes for station in swarm.stations)
+    assert sent == received
+    for store in swarm.stores:
+        assert store.written == set(range(swarm.torrent.piece_count))
+    assert not any(station.ledger.violations for station in swarm.stations)
+
+
+@given(swarms())
+@settings(max_examples=30, deadline=None)
+def test_nothing_is_sent_twice_to_a_peer_that_needs_it_once(swarm: Swarm):
+    missing = sum(peer.left_bytes for peer in swarm.peers)
+    swarm.run()
+    received = sum(station.ledger.downloaded_payload_bytes for station in swarm.stations)
+    assert received == missing
+    assert not any(peer.tally.wasted_payload_bytes for peer in swarm.peers)
+
+
+def test_same_seed_gives_the_same_swarm():
+    def run() -> list[tuple[float | None, int]]:
+        content = content_of(20 * BLOCK_BYTES)
+        everything = PieceSpace(20).all
+        swarm = Swarm(torrent_of(content, BLOCK_BYTES), content, [everything] + [0] * 6, rate=1e6)
+        swarm.run()
+        return [(s.ledger.finished_seconds, s.ledger.uploaded_payload_bytes) for s in swarm.stations]
+
+    assert run() == run()
+
+
+def test_pieces_that_only_leechers_hold_between_them_spread():
+    content = content_of(16 * BLOCK_BYTES)
+    bits = PieceSpace(16).bits
+    swarm = Swarm(torrent_of(content, BLOCK_BYTES), content, bits)
+    swarm.run()
+    assert all(peer.is_complete for peer in swarm.peers)
+
+
+def test_piece_of_more_blocks_than_a_peer_may_have_waiting_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(peers.core.peer, "QUEUE_LIMIT", 3)
+    content = content_of(30 * BLOCK_BYTES)
+    swarm = Swarm(torrent_of(content, 10 * BLOCK_BYTES), content, [0b11100000, 0, 0], rate=1e6)
+    swarm.run()
+    assert all(peer.is_complete for peer in swarm.peers)
+
+
+def test_leechers_finish_when_one_that_serves_them_goes_away():
+    content = content_of(40 * BLOCK_BYTES)
+    everything = PieceSpace(40).all
+    swarm = Swarm(
+        torrent_of(content, BLOCK_BYTES), content, [everything, everything, 0, 0, 0], rate=2e5
+    )
+    swarm.start()
+    leaver = swarm.stations[1]
+    swarm.world.run(lambda: leaver.ledger.uploaded_payload_bytes > 0, most_events=10_000)
+    for link in list(leaver.links.values()):
+        leaver.links.pop(link.id)
+        link.hang_up()
+    del swarm.world.stations[leaver.address]
+    swarm.world.run(lambda: all(peer.is_complete for peer in swarm.peers), most_events=100_000)
+    assert all(len(store.written) == 40 for store in swarm.stores)
