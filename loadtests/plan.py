@@ -66,7 +66,8 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     def due_seconds(self) -> tuple[float, ...]:
         """When each client is to join, from the first order on. The same for both architectures."""
-        return arrival_seconds(self.read_scenario(), self.clients, self.repeat)
+        rng = Random(f"arrivals {self.scenario['seed']} {self.repeat} {self.clients}")
+        return due_times(self.scenario["arrivals"], self.clients, rng)
 
     def describe(self) -> str:
         """Name it for people."""
@@ -81,13 +82,3 @@ def plan_content(content: Content) -> ContentPlan:
         sha256=content.sha256,
         name=content.name,
     )
-
-
-def arrival_seconds(scenario: Scenario, clients: int, repeat: int) -> tuple[float, ...]:
-    """When each client of a trial is to join, from the first order on.
-
-    Raises:
-      ScenarioError: the scenario's arrivals end before everybody has come.
-    """
-    rng = Random(f"arrivals {scenario.seed} {repeat} {clients}")
-    return due_times(scenario.arrivals, clients, rng)

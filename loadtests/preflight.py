@@ -9,7 +9,6 @@ from pathlib import Path
 
 from loadtests.estimate import open_files
 from loadtests.order import Slot, trial_order
-from loadtests.plan import arrival_seconds
 from peers.settings import read_settings as read_peer_settings
 from servers.settings import read_settings as read_server_settings
 from testbed import content, scenario
@@ -53,13 +52,12 @@ def check(loaded: Scenario) -> list[Slot]:
     """Check what needs no disk, and give the trials in their order.
 
     Raises:
-      ScenarioError: a table of the architectures is wrong, arrivals end before everybody has come,
-        or a process would need more open files than it may have.
+      ScenarioError: a table of the architectures is wrong, or a process would need more open files
+        than it may have.
     """
     read_server_settings(loaded.tables["servers"], loaded.source)
     peers = read_peer_settings(loaded.tables["peers"], loaded.source)
     slots = trial_order(loaded)
-    _check_arrivals(loaded)
     needed = open_files(slots, loaded, peers.neighbours)
     limit = raise_open_file_limit(needed.count)
     if limit < needed.count:
@@ -69,15 +67,6 @@ def check(loaded: Scenario) -> list[Slot]:
             f"{limit:,} (ulimit -n)"
         )
     return slots
-
-
-def _check_arrivals(loaded: Scenario) -> None:
-    for repeat in range(loaded.repeats):
-        for clients in loaded.clients:
-            try:
-                arrival_seconds(loaded, clients, repeat)
-            except ScenarioError as error:
-                raise ScenarioError(f"{loaded.source}: [scenario] {error}") from None
 
 
 def check_space(loaded: Scenario, file_bytes: int, *, made_up: bool) -> None:

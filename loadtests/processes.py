@@ -41,13 +41,23 @@ def ignore_terminal_interrupts() -> None:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold back Ctrl-C and SIGTERM while something must not be left half done; then they count."""
-    held_back = {signal.SIGINT, signal.SIGTERM}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, held_back)
+    """Hold back Ctrl-C and SIGTERM while something must not be left half done; then they count.
+
+    Handlers, not a signal mask: a mask is one thread's, and libraries have threads of their own.
+    """
+    held_back: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _frame: held_back.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if held_back:
+            signal.raise_signal(held_back[0])
 
 
 def describe_end(returncode: int) -> str:

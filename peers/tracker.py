@@ -52,7 +52,6 @@ class TrackerNode:
             return [Send(link, head), HangUp(link, message.reason, violation=True)]
         if not isinstance(message, Request):
             return []
-        self.tally.requests_made += 1
         head = self._respond(message, self._remotes[link][0], now)
         self.tally.requests_served += 1
         if message.keep_alive:

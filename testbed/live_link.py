@@ -32,6 +32,10 @@ SENDFILE_FROM_BYTES = 64 * 1024
 #: How many buffers go into one sendmsg at most (the kernel's limit is 1024).
 BUFFERS_A_SEND = 64
 
+#: A link with so many parts waiting to be sent is not read from: answers to a client that asks and
+#: never reads would fill the memory.
+OUTBOX_LIMIT = 256
+
 #: How long a link that was hung up waits for the remote to do the same.
 CLOSE_SECONDS = 2.0
 
@@ -168,6 +172,8 @@ class LiveLink(Link):
         for _ in range(READS_A_TURN):
             if not self._readable or self._held is not None or self.fileno < 0:
                 return
+            if len(self.outbox) > OUTBOX_LIMIT and not self._closing:
+                return  # It asks and does not read the answers; `flush` goes on when it has.
             try:
                 count = self.sock.recv_into(buffer, limit)
             except BlockingIOError:
@@ -266,7 +272,11 @@ class LiveLink(Link):
         for place, part in enumerate(parts):
             whole: Part = part
             if isinstance(part, FileSlice) and part.nbytes <= SENDFILE_FROM_BYTES:
-                whole = os.pread(part.file, part.nbytes, part.offset)
+                try:
+                    whole = os.pread(part.file, part.nbytes, part.offset)
+                except OSError as error:
+                    self.fail(f"cannot read the file: {error.strerror}")
+                    return
                 if len(whole) != part.nbytes:
                     self.fail("file was truncated")
                     return
@@ -301,8 +311,11 @@ class LiveLink(Link):
         self.stalled_since = None
         if self._closing:
             self._shut_down()
-        elif self.blocked:
+            return
+        if self.blocked:
             self.station.has_room_again(self)
+        if self._readable:
+            self.station.world.read_soon(self)
 
     def _send_some(self) -> int:
         first = self.outbox[0][0]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from testbed.link import Pacer
-from testbed.node import Address, DialFailed, LinkId, Message, Node
+from testbed.node import Address, DialFailed, LinkId, Message, Node, Received
 from testbed.station import Link, Station
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ class SimulatedLink(Link):
     def _deliver(self, message: Message, size: int) -> None:
         station = self.station
         station.ledger.downloaded_wire_bytes += size
-        station.receive(self, message)
+        if self.id in station.links:
+            station.feed(Received(self.id, message))
 
     def _deliver_late(self, message: Message, size: int) -> None:
         self._waiting_messages -= 1

@@ -172,22 +172,29 @@ class Station:
 
     def feed(self, event: Event) -> None:
         """Give the node one event and apply what it orders. Never re-enters the node."""
-        self._queue.append(event)
         if self._busy:
+            self._queue.append(event)
             return
         self._busy = True
         try:
-            queue, handle, clock = self._queue, self.node.handle, self.clock
-            while queue:
+            node, queue, clock = self.node, self._queue, self.clock
+            while True:
                 now = clock.now()
-                for effect in handle(queue.popleft(), now):
-                    self._apply(effect, now)
+                for effect in node.handle(event, now):
+                    if type(effect) is Send:
+                        self._send(effect, now)
+                    else:
+                        self._apply(effect, now)
+                if not queue:
+                    break
+                event = queue.popleft()
         finally:
             self._busy = False
         if not self._payload_waiting:
-            self.uplink.backlogged = False
             self.uplink_meter.idle()
-        self._set_alarm()
+        deadline = node.deadline
+        if deadline is not None and (self._alarm_at is None or deadline < self._alarm_at):
+            self._set_alarm(deadline)
 
     # --- What a world provides --------------------------------------------------------------
 
@@ -199,9 +206,7 @@ class Station:
 
     def _apply(self, effect: Effect, now: float) -> None:
         kind = type(effect)
-        if kind is Send:
-            self._send(effect, now)  # type: ignore[arg-type]
-        elif kind is Dial:
+        if kind is Dial:
             self.dial(effect.remote, effect.wire)  # type: ignore[union-attr]
         elif kind is HangUp:
             self._hang_up(effect, now)  # type: ignore[arg-type]
@@ -279,18 +284,18 @@ class Station:
 
     # --- The node's deadline ----------------------------------------------------------------
 
-    def _set_alarm(self) -> None:
-        deadline = self.node.deadline
-        if deadline is not None and (self._alarm_at is None or deadline < self._alarm_at):
-            self._alarm_at = deadline
-            self.clock.call_at(deadline, self._ring, deadline)
+    def _set_alarm(self, deadline: float) -> None:
+        self._alarm_at = deadline
+        self.clock.call_at(deadline, self._ring, deadline)
 
     def _ring(self, rang_for: float) -> None:
         if rang_for != self._alarm_at:
             return  # An earlier deadline replaced this one and has been served.
         self._alarm_at = None
         deadline = self.node.deadline
-        if deadline is not None and deadline <= self.clock.now():
+        if deadline is None:
+            return
+        if deadline <= self.clock.now():
             self.feed(Woken())
         else:
-            self._set_alarm()
+            self._set_alarm(deadline)

@@ -237,6 +237,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     for key in ("method_version", "world", "scenario", "status"):
         if key not in manifest:
             raise SchemaError(f"{path}: {key}: expected this key, it is missing")
+    if not isinstance(manifest["scenario"], dict):
+        raise SchemaError(f"{path}: scenario: expected a table, not {manifest['scenario']!r:.60}")
     return dict(manifest)
 
 

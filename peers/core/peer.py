@@ -197,9 +197,10 @@ class PeerNode:
     @property
     def deadline(self) -> float | None:
         """The next look after timeouts, or sooner, after a grant that nobody uses."""
-        if self._look_again is not None and self._next_tick is not None:
-            return min(self._look_again, self._next_tick)
-        return self._next_tick
+        look_again, tick = self._look_again, self._next_tick
+        if look_again is None or tick is None or tick < look_again:
+            return tick
+        return look_again
 
     @property
     def is_complete(self) -> bool:
@@ -306,11 +307,12 @@ class PeerNode:
             return
         message = event.message
         kind: type = type(message)
-        phase = TRANSITIONS[session.phase].get(kind)
         try:
+            phase = session.next_phases.get(kind)
             if phase is None or (kind in FAST_ONLY and not session.fast):
                 raise ProtocolViolation(reason=f"{kind.__name__} while {session.phase.value}")
-            session.phase = phase
+            if phase is not session.phase:
+                session.enter(phase)
             session.heard_at = now
             self._on_message[kind](session, message, now, out)
         except ProtocolViolation as violation:

@@ -91,6 +91,7 @@ class Session:
         "heard_at",
         "last_served",
         "link",
+        "next_phases",
         "outstanding",
         "peer_choking",
         "peer_id",
@@ -107,7 +108,7 @@ class Session:
         self.link = link
         self.remote = remote
         self.dialled = dialled
-        self.phase = Phase.AWAITING_HANDSHAKE
+        self.enter(Phase.AWAITING_HANDSHAKE)
         self.peer_id = b""
         self.fast = False
         self.am_choking = True
@@ -133,3 +134,8 @@ class Session:
         self.last_served = 0.0
         """Number of the grant it last had; the smallest is served next."""
         self.heard_at = now
+
+    def enter(self, phase: Phase) -> None:
+        """Come into a phase; `next_phases` is its row of the table, looked up once."""
+        self.phase = phase
+        self.next_phases = TRANSITIONS[phase]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -63,11 +65,7 @@ reports = st.one_of(
 
 def feed_in_parts(decoder, data, cuts):
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [
-        message
-        for start, end in zip(edges, edges[1:], strict=False)
-        for message in decoder.feed(data[start:end])
-    ]
+    return [message for start, end in pairwise(edges) for message in decoder.feed(data[start:end])]
 
 
 @given(st.lists(orders, max_size=6), st.lists(st.integers(0, 10**6), max_size=12))

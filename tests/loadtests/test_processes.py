@@ -32,23 +32,38 @@ def test_a_child_sees_none_of_locusts_variables(monkeypatch):
     assert "PATH" in child_environment()
 
 
-def test_interrupts_are_held_back_and_then_count(monkeypatch):
+@pytest.fixture
+def interruptible():
+    """Let Ctrl-C raise, even where pytest was started in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    done = False
-    try:
-        with pytest.raises(KeyboardInterrupt), uninterrupted():
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_interrupts_are_held_back_and_then_count():
+    steps = []
+
+    def work() -> None:
+        with uninterrupted():
             os.kill(os.getpid(), signal.SIGINT)
-            done = True
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert done
+            steps.append("finished")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert steps == ["finished"]
 
 
 def test_a_temporary_folder_goes_with_its_user(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with pytest.raises(RuntimeError), folders.temporary_folder() as folder:
-        (folder / "something").write_text("large")
-        raise RuntimeError
+
+    def work() -> None:
+        with folders.temporary_folder() as folder:
+            (folder / "something").write_text("large")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        work()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from loadtests import preflight
 from loadtests.order import trial_order
 from loadtests.progress import QuietDisplay
 from loadtests.resume import missing, resume
 from loadtests.sweep import RunOrder, carry_out
 from testbed.errors import ScenarioError, SchemaError
+from testbed.record import TrialRecord
 from testbed.scenario import Scenario
 from testbed.store import RunWriter, load_run
 from tests.testbed.make_record import make_record
@@ -25,12 +26,12 @@ def _temporary(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
 
 
-def scenario(**changes) -> Scenario:
+def scenario(**changes: Any) -> Scenario:
     values = {"name": "any", "clients": (1, 2), "repeats": 2, "file_bytes": 1000}
     return Scenario(**values | changes, tables={"servers": {}, "peers": {}})
 
 
-def order(folder: Path, loaded: Scenario | None = None, **changes) -> RunOrder:
+def order(folder: Path, loaded: Scenario | None = None, **changes: Any) -> RunOrder:
     loaded = loaded or scenario()
     values = {
         "scenario": loaded,
@@ -50,7 +51,7 @@ class Trials:
         self.last = last
         self.end = end
 
-    def __call__(self, plan, on_progress):
+    def __call__(self, plan, on_progress) -> TrialRecord:
         self.plans.append(plan)
         assert Path(plan.folder).is_dir()
         (Path(plan.folder) / "node-host-0.log").write_text("what happened")
@@ -135,7 +136,7 @@ def test_nothing_is_left_in_the_temporary_folder(tmp_path):
 
 def test_bytes_that_were_not_conserved_make_a_run_invalid(tmp_path):
     class Leaking(Trials):
-        def __call__(self, plan, on_progress):
+        def __call__(self, plan, on_progress) -> TrialRecord:
             record = super().__call__(plan, on_progress)
             record.trial.payload_received_bytes -= 1
             return record
@@ -177,7 +178,6 @@ def test_an_interrupt_while_the_run_is_written_counts_afterwards(tmp_path, monke
         return finish(self, status, reasons)
 
     monkeypatch.setattr(RunWriter, "finish", interrupted_finish)
-    monkeypatch.setattr(signal, "SIGTERM", signal.SIGTERM)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
@@ -219,8 +219,3 @@ def test_a_users_file_that_has_changed_is_not_resumed(tmp_path):
     own.write_bytes(b"behind")
     with pytest.raises(SchemaError, match="content_sha256"):
         resume(first.folder, loaded, "live")
-
-
-def test_arrivals_that_do_not_fit_are_found_before_the_run():
-    with pytest.raises(ScenarioError, match="arrivals"):
-        preflight.check(scenario(arrivals="whenever"))

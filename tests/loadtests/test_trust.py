@@ -8,7 +8,7 @@ from loadtests.trust import doubts
 from tests.testbed.make_record import make_record
 
 
-def record(**changes):
+def record(**changes: float | str):
     made = make_record("swarm", 8, 2)
     for name, value in changes.items():
         setattr(made.trial, name, value)
