@@ -91,6 +91,7 @@ def run_meter(times_and_bytes: list[tuple[float, int]], credit: float = 0.0) -> 
     for at, size in times_and_bytes:
         total += size
         pacer.free_at = at - credit
+        pacer.reserved_bytes = total
         meter.passed(total, at)
     meter.idle()
     return meter

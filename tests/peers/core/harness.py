@@ -173,6 +173,11 @@ class Swarm:
         seed: int = 0,
     ) -> None:
         """`held`: for each peer the pieces that it starts with."""
+        held = list(held)
+        self._told = (
+            f"{torrent.file_bytes} bytes in pieces of {torrent.piece_bytes}, held {held}, rate {rate}, "
+            f"{neighbours} neighbours, {pieces_in_flight} in flight, seed {seed}"
+        )
         self.torrent = torrent
         self.world = MemoryWorld()
         tracker = TrackerNode(Registry(rng=Random(seed)))
@@ -193,6 +198,9 @@ class Swarm:
             self.peers.append(peer)
             self.stores.append(store)
             self.stations.append(self.world.add(peer, address, PEER_WIRE, rate))
+
+    def __repr__(self) -> str:
+        return self._told
 
     def start(self) -> None:
         """Everybody begins at once."""
