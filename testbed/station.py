@@ -190,7 +190,8 @@ class Station:
                 event = queue.popleft()
         finally:
             self._busy = False
-        if not self._payload_waiting:
+        if self.uplink.backlogged and not self._payload_waiting:
+            self.uplink.backlogged = False
             self.uplink_meter.idle()
         deadline = node.deadline
         if deadline is not None and (self._alarm_at is None or deadline < self._alarm_at):

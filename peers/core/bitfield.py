@@ -6,6 +6,7 @@ for a thousand pieces.
 
 from __future__ import annotations
 
+from functools import cache
 from random import Random
 
 from testbed.errors import ProtocolViolation
@@ -66,3 +67,9 @@ class PieceSpace:
             for _ in range(int(rng.random() * size)):
                 pieces &= pieces - 1
         return self.width - (pieces & -pieces).bit_length()
+
+
+@cache
+def piece_space(count: int) -> PieceSpace:
+    """Give all peers of a process the same one, so that they share its cache lines."""
+    return PieceSpace(count)

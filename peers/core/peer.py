@@ -15,14 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
-from peers.core.bitfield import PieceSpace
+from peers.core.bitfield import piece_space
 from peers.core.introduction import TRACKER_WIRE, Introduction
 from peers.core.picker import RarestFirst
 from peers.core.progress import PieceProgress
 from peers.core.serving import LAPSE_SECONDS, PATIENCE_SECONDS, RotatingGrants
-from peers.core.session import FAST_ONLY, TRANSITIONS, Phase, Session
+from peers.core.session import FAST_ONLY, Phase, Session
 from peers.messages import (
     FAST_RESERVED,
     AllowedFast,
@@ -137,7 +137,7 @@ class PeerNode:
         self._torrent = torrent
         self._storage = storage
         self._verify: Callable[[int, Any], bool] = verify or torrent.verify
-        self._space = space = PieceSpace(torrent.piece_count)
+        self._space = space = piece_space(torrent.piece_count)
         self._ours = held
         self._missing = space.all & ~held
         self._in_flight = 0
@@ -154,44 +154,13 @@ class PeerNode:
         self._look_again: float | None = None
         self._next_keep_alive = KEEP_ALIVE_SECONDS
         self.tally.pieces_held = held.bit_count()
-        self._on_event: dict[type, Callable[[Any, float, list[Effect]], None]] = {
-            Received: self._received,
-            Departed: self._departed,
-            Writable: self._writable,
-            LinkUp: self._link_up,
-            LinkDown: self._link_down,
-            DialFailed: self._dial_failed,
-            Woken: self._woken,
-            Started: self._started,
-            Stopping: self._stop,
-        }
-        self._on_message: dict[type, Callable[[Session, Any, float, list[Effect]], None]] = {
-            Have: self._on_have,
-            Request: self._on_request,
-            Block: self._on_block,
-            Unchoke: self._on_unchoke,
-            Choke: self._on_choke,
-            Interested: self._on_interested,
-            NotInterested: self._on_not_interested,
-            RejectRequest: self._on_reject,
-            Cancel: self._on_cancel,
-            Handshake: self._on_handshake,
-            Bitfield: self._on_bitfield,
-            HaveAll: self._on_have_all,
-            HaveNone: self._ignore,
-            KeepAlive: self._ignore,
-            Port: self._ignore,
-            SuggestPiece: self._ignore,
-            AllowedFast: self._ignore,
-            Extended: self._ignore,
-        }
 
     # --- The node contract ------------------------------------------------------------------
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Take one event and say what should happen."""
         out: list[Effect] = []
-        self._on_event[type(event)](event, now, out)
+        self._ON_EVENT[type(event)](self, event, now, out)
         return out
 
     @property
@@ -314,7 +283,7 @@ class PeerNode:
             if phase is not session.phase:
                 session.enter(phase)
             session.heard_at = now
-            self._on_message[kind](session, message, now, out)
+            self._ON_MESSAGE[kind](self, session, message, now, out)
         except ProtocolViolation as violation:
             self._hang_up(session, violation.reason, now, out, violation=True)
 
@@ -455,10 +424,14 @@ class PeerNode:
     def _look_elsewhere(self, session: Session, now: float, out: list[Effect]) -> None:
         """A piece is free again, and a place in flight: any other may have something to ask for now."""
         for other in self._sessions.values():
-            if other is not session:
+            if other is session:
+                continue
+            if not other.am_interested:
+                # It is about to choke, as it was told so, and would refuse what it was asked at once:
+                # two seeds can keep that up for ever. If it does not choke, the next tick asks it.
                 self._tell_interest(other, out)
-                if not other.peer_choking and not other.outstanding:
-                    self._ask(other, now, out)
+            elif not other.peer_choking and not other.outstanding:
+                self._ask(other, now, out)
 
     def _on_block(self, session: Session, message: Block, now: float, out: list[Effect]) -> None:
         piece = message.piece
@@ -638,7 +611,7 @@ class PeerNode:
             if self._serving.granted:
                 self._look_again = now + PATIENCE_SECONDS
             return
-        request = session.queue.popleft()
+        request = session.queue.pop(0)
         piece, begin, length = request.piece, request.begin, request.length
         offset = piece * self._torrent.piece_bytes + begin
         try:
@@ -706,9 +679,44 @@ class PeerNode:
         lapsed = unused and now - session.granted_at > self._config.lapse_seconds
         if lapsed and self._serving.waiting(self._sessions.values(), self._ours) is not None:
             self._end_grant(session, now, out)
+        if not session.outstanding and not session.peer_choking:
+            self._ask(session, now, out)
         if session.outstanding and silent > REQUEST_SECONDS:
             for (piece, begin), asked_at in list(session.outstanding.items()):
                 if now - asked_at > REQUEST_SECONDS:
                     length = self._torrent.blocks_of(piece)[begin // BLOCK_BYTES][1]
                     out.append(Send(session.link, Cancel(piece, begin, length)))
             self._release_all(session, now, out)
+
+    #: One table for all peers: tables of bound methods take 3 KB a peer.
+    _ON_EVENT: ClassVar[dict[type, Callable[..., None]]] = {
+        Received: _received,
+        Departed: _departed,
+        Writable: _writable,
+        LinkUp: _link_up,
+        LinkDown: _link_down,
+        DialFailed: _dial_failed,
+        Woken: _woken,
+        Started: _started,
+        Stopping: _stop,
+    }
+    _ON_MESSAGE: ClassVar[dict[type, Callable[..., None]]] = {
+        Have: _on_have,
+        Request: _on_request,
+        Block: _on_block,
+        Unchoke: _on_unchoke,
+        Choke: _on_choke,
+        Interested: _on_interested,
+        NotInterested: _on_not_interested,
+        RejectRequest: _on_reject,
+        Cancel: _on_cancel,
+        Handshake: _on_handshake,
+        Bitfield: _on_bitfield,
+        HaveAll: _on_have_all,
+        HaveNone: _ignore,
+        KeepAlive: _ignore,
+        Port: _ignore,
+        SuggestPiece: _ignore,
+        AllowedFast: _ignore,
+        Extended: _ignore,
+    }
