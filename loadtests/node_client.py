@@ -141,8 +141,10 @@ class NodeClient:
                         crashed = report.reason
                     elif self._waiting:
                         self._waiting.popleft().set(report)
-        except (OSError, FrameError) as error:
+        except FrameError as error:
             crashed = crashed or str(error)
+        except OSError:
+            pass  # It ended with orders unread: an end as any other.
         if not self._closed:
             self._lose(crashed)
 

@@ -167,8 +167,9 @@ class SimulatedTrial:
             self.world.drain()
         except SimulationStuck as stuck:
             self._failure = self._failure or f"{stuck}: {self._what_is_missing()}"
-        if self._tracer is not None:
-            self._tracer.flush()
+        finally:
+            if self._tracer is not None:
+                self._tracer.close()
         return self._record()
 
     def _run_clients(self, on_progress: Callable[[TrialProgress], None]) -> None:

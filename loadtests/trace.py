@@ -31,6 +31,10 @@ class Tracer:
         """Let the file have what was written so far."""
         self._file.flush()
 
+    def close(self) -> None:
+        """End the trace."""
+        self._file.close()
+
 
 class _Traced:
     """A node that writes down what it is told and what it orders."""

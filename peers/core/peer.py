@@ -360,7 +360,7 @@ class PeerNode:
             out.append(Send(session.link, Interested()))
 
     def _on_unchoke(self, session: Session, message: Unchoke, now: float, out: list[Effect]) -> None:
-        session.peer_choking = False
+        session.peer_choking = session.put_off = False
         self._ask(session, now, out)
 
     def _on_choke(self, session: Session, message: Choke, now: float, out: list[Effect]) -> None:
@@ -371,14 +371,15 @@ class PeerNode:
     def _on_reject(
         self, session: Session, message: RejectRequest, now: float, out: list[Effect]
     ) -> None:
-        if session.outstanding.pop((message.piece, message.begin), None) is not None and not any(
-            piece == message.piece for piece, _ in session.outstanding
-        ):
+        if session.outstanding.pop((message.piece, message.begin), None) is None:
+            return
+        session.put_off = True
+        if not any(piece == message.piece for piece, _ in session.outstanding):
             self._release(message.piece, session, now, out)
 
     def _ask(self, session: Session, now: float, out: list[Effect]) -> None:
         """Ask an unchoked peer for pieces until enough is on its way."""
-        if self._stopping:
+        if self._stopping or session.put_off:
             return
         outstanding = session.outstanding
         while not session.peer_choking and len(outstanding) <= self._config.request_ahead_blocks:
@@ -386,6 +387,7 @@ class PeerNode:
             if not wanted or self._in_flight.bit_count() >= self._config.pieces_in_flight:
                 if not outstanding and session.am_interested:
                     session.am_interested = False
+                    session.put_off = True
                     out.append(Send(session.link, NotInterested()))
                 return
             piece = self._picker.pick(wanted)
@@ -424,14 +426,10 @@ class PeerNode:
     def _look_elsewhere(self, session: Session, now: float, out: list[Effect]) -> None:
         """A piece is free again, and a place in flight: any other may have something to ask for now."""
         for other in self._sessions.values():
-            if other is session:
-                continue
-            if not other.am_interested:
-                # It is about to choke, as it was told so, and would refuse what it was asked at once:
-                # two seeds can keep that up for ever. If it does not choke, the next tick asks it.
+            if other is not session:
                 self._tell_interest(other, out)
-            elif not other.peer_choking and not other.outstanding:
-                self._ask(other, now, out)
+                if not other.peer_choking and not other.outstanding:
+                    self._ask(other, now, out)
 
     def _on_block(self, session: Session, message: Block, now: float, out: list[Effect]) -> None:
         piece = message.piece
@@ -501,6 +499,7 @@ class PeerNode:
                 self._tell_interest(other, out)
             if other.am_interested and not other.pieces & missing:
                 other.am_interested = False
+                other.put_off = True
                 out.append(Send(other.link, NotInterested()))
         if not missing and not self._finished:
             self._finished = True
@@ -679,6 +678,7 @@ class PeerNode:
         lapsed = unused and now - session.granted_at > self._config.lapse_seconds
         if lapsed and self._serving.waiting(self._sessions.values(), self._ours) is not None:
             self._end_grant(session, now, out)
+        session.put_off = False
         if not session.outstanding and not session.peer_choking:
             self._ask(session, now, out)
         if session.outstanding and silent > REQUEST_SECONDS:

@@ -97,6 +97,7 @@ class Session:
         "peer_interested",
         "phase",
         "pieces",
+        "put_off",
         "queue",
         "refused",
         "remote",
@@ -122,6 +123,10 @@ class Session:
         """Blocks we asked for, (piece, begin) → when, in the order of asking."""
         self.queue: list[Request] = []
         """Blocks it asked for and was promised: a few, for which a deque is 600 bytes too large."""
+        self.put_off = False
+        """It refused what we asked, or was told NOT INTERESTED and so is about to choke: asked at once,
+        it would refuse, and two such peers would be asked in turn for ever. So it is not asked before
+        it unchokes us anew, or the next tick."""
         self.writable = True
         self.granted = False
         """It is being served: it may ask, or what it asked for is still being sent."""

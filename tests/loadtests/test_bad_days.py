@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 from testbed.store import load_run
+from tests.loadtests.live import Killer, run_trial
 from tests.loadtests.running import (
     HANGING,
     find,
@@ -55,10 +55,9 @@ def only_run(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_ends_the_children_and_keeps_what_was_measured(hanging, tmp_path, number):
+def test_an_interrupt_ends_the_children_and_keeps_what_was_measured(hanging, tmp_path):
     command, children = hanging
-    command.send_signal(number)
+    command.send_signal(signal.SIGINT)
     wait_until(lambda: gone(children), "no child left", GONE_SECONDS)
     out, _ = command.communicate(timeout=30)
     assert command.returncode == 130
@@ -71,6 +70,23 @@ def test_an_interrupt_ends_the_children_and_keeps_what_was_measured(hanging, tmp
     assert list(temporary_files(tmp_path).iterdir()) == []
 
 
+def test_a_killed_origin_ends_the_run_and_keeps_what_was_measured(hanging, tmp_path):
+    command, children = hanging
+    origin = find(command, "the origin's process")
+    assert origin is not None
+    origin.kill()
+    command.communicate(timeout=30)
+    assert command.returncode == 1
+    assert gone(children)
+    kept = load_run(only_run(tmp_path))
+    assert kept.manifest["status"] == "failed"
+    assert list(kept.trials["status"]) == ["complete", "complete", "failed"]
+    (said,) = kept.manifest["reasons"]
+    assert said.endswith(" at N = 2, repeat 0: the origin's process ended (signal 9)")
+    assert list(temporary_files(tmp_path).iterdir()) == []
+
+
+@pytest.mark.parametrize("architecture", ["server", "swarm"])
 @pytest.mark.parametrize(
     ("victim", "reason"),
     [
@@ -79,20 +95,14 @@ def test_an_interrupt_ends_the_children_and_keeps_what_was_measured(hanging, tmp
         ("the clients' process", "the clients' process ended (signal 9)"),
     ],
 )
-def test_a_killed_process_fails_the_trial_with_a_clear_reason(hanging, tmp_path, victim, reason):
-    command, children = hanging
-    found = find(command, victim)
-    assert found is not None
-    found.kill()
-    command.communicate(timeout=30)
-    assert command.returncode == 1
-    assert gone(children)
-    kept = load_run(only_run(tmp_path))
-    assert kept.manifest["status"] == "failed"
-    assert list(kept.trials["status"]) == ["complete", "complete", "failed"]
-    (said,) = kept.manifest["reasons"]
-    assert said.endswith(f"at N = 2, repeat 0: {reason}")
-    assert list(temporary_files(tmp_path).iterdir()) == []
+def test_a_process_killed_in_full_flow_fails_the_trial_with_a_clear_reason(
+    tmp_path, architecture, victim, reason
+):
+    killer = Killer(victim)
+    slow = "links.client_downlink=16 KiB/s"
+    record = run_trial(tmp_path, architecture, 2, slow, on_progress=killer)
+    assert (record.trial.status, record.trial.reason) == ("failed", reason)
+    wait_until(lambda: not killer.survivors, "no process left", GONE_SECONDS)
 
 
 def test_a_killed_sweep_takes_its_children_along_and_the_next_run_is_not_touched(hanging, tmp_path):
@@ -109,12 +119,8 @@ def test_a_killed_sweep_takes_its_children_along_and_the_next_run_is_not_touched
     assert done.returncode == 0
     assert "2 trials" in done.stderr
     assert "2 are there" in done.stderr
-    done = run(
-        tmp_path,
-        *("run", write_scenario(tmp_path), "--clients", "1", "--quiet", "--output", tmp_path / "next"),
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert list(temporary_files(tmp_path).iterdir()) == []
+    done = run(tmp_path, "run", write_scenario(tmp_path), "--clients", "1", "--dry-run")
+    assert done.returncode == 0
 
 
 def test_an_interrupt_before_anything_was_measured_leaves_nothing(tmp_path):
@@ -131,12 +137,12 @@ def test_an_interrupt_before_anything_was_measured_leaves_nothing(tmp_path):
 
 
 def test_a_client_that_is_not_done_in_time_fails_the_trial(tmp_path):
-    scenario = write_scenario(tmp_path, HANGING.replace('"200 s"', '"0.5 s"'))
-    began = time.monotonic()
-    done = run(tmp_path, "run", scenario, "--clients", "2", "--output", tmp_path / "out")
-    assert time.monotonic() - began < 20
-    assert done.returncode == 1
-    assert "not done within 0.5 s: client 2" in done.stderr
+    settings = ("scenario.arrivals=every 100 s", "scenario.trial_limit=0.5 s")
+    record = run_trial(tmp_path, "swarm", 2, *settings)
+    assert record.trial.status == "failed"
+    assert record.trial.reason == "not done within 0.5 s: client 2"
+    assert record.trial.wall_seconds < 20
+    assert record.trial.files_verified == 1
 
 
 def test_a_node_that_raises_fails_the_trial_in_one_line_and_its_traceback_is_kept(tmp_path):

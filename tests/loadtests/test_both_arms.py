@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from loadtests.order import trial_order
 from loadtests.preflight import load_scenario
 from testbed.store import load_run
+from tests.loadtests.live import run_trial
 from tests.loadtests.running import manifest, run, temporary_files, write_scenario
 
 pytestmark = [pytest.mark.sockets, pytest.mark.slow]
@@ -140,29 +142,36 @@ def test_a_trace_has_a_line_for_every_event_of_every_node(first_run):
     assert {line["event"]["is"] for line in lines} >= {"Started", "LinkUp", "Received", "Departed"}
 
 
-@pytest.mark.parametrize("placement", ["together", "one each"])
-def test_roles_can_share_a_process_or_have_one_each(tmp_path, placement):
-    done = run(
-        tmp_path,
-        *("run", write_scenario(tmp_path), "--clients", "2", "--quiet", "--output", tmp_path / "out"),
-        *("--set", f"scenario.placement={placement}"),
-    )
-    assert done.returncode == 0, done.stderr
-    nodes = load_run(tmp_path / "out" / "latest").nodes
-    assert nodes[nodes["role"] == "client"]["verified"].all()
-    processes = nodes.groupby("architecture")["process"].nunique()
-    assert list(processes) == ([1, 1] if placement == "together" else [3, 4])
+@pytest.mark.parametrize(("placement", "processes"), [("together", 1), ("one each", 4)])
+def test_roles_can_share_a_process_or_have_one_each(tmp_path, placement, processes):
+    record = run_trial(tmp_path, "swarm", 2, f"scenario.placement={placement}")
+    assert (record.trial.status, record.trial.reason) == ("complete", "")
+    assert len({node.process for node in record.nodes}) == processes
+    assert record.trial.files_verified == 2
 
 
-def test_a_users_own_file_smaller_than_a_piece_is_distributed(tmp_path):
+@pytest.mark.parametrize("architecture", ["server", "swarm"])
+def test_a_users_own_file_smaller_than_a_piece_is_distributed(tmp_path, architecture):
     own = tmp_path / "own file.bin"
     own.write_bytes(b"a few bytes")
-    done = run(
-        tmp_path,
-        *("run", write_scenario(tmp_path), "--clients", "2", "--quiet", "--output", tmp_path / "out"),
-        *("--file", own),
-    )
-    assert done.returncode == 0, done.stderr
-    trials = load_run(tmp_path / "out" / "latest").trials
-    assert list(trials["files_verified"]) == [2, 2]
+    record = run_trial(tmp_path, architecture, 2, file=own)
+    assert (record.trial.status, record.trial.reason) == ("complete", "")
+    assert record.trial.files_verified == 2
     assert own.read_bytes() == b"a few bytes"
+
+
+def test_who_comes_later_is_counted_from_when_it_was_due(tmp_path):
+    record = run_trial(tmp_path, "server", 3, "scenario.arrivals=every 0.2 s")
+    scheduled = sorted(row.scheduled_seconds for row in record.transfers)
+    assert [b - a for a, b in pairwise(scheduled)] == pytest.approx([0.2, 0.2])
+    for row in record.transfers:
+        assert row.started_seconds >= row.scheduled_seconds
+
+
+def test_who_leaves_at_completion_is_gone_before_the_last_has_come(tmp_path):
+    settings = ("scenario.arrivals=every 0.3 s", "scenario.departures=at completion")
+    record = run_trial(tmp_path, "swarm", 2, *settings)
+    assert record.trial.status == "complete", record.trial.reason
+    first, second = (node for node in record.nodes if node.role == "client")
+    assert first.left_seconds == pytest.approx(first.finished_seconds, abs=0.05)
+    assert first.left_seconds < second.joined_seconds
