@@ -28,15 +28,12 @@ from locust.runners import LocalRunner
 
 from loadtests.arm_options import add_options, plan_by_hand, read_plan
 from loadtests.live_trial import LiveTrial, TrialFailed
-from loadtests.plan import Architecture, TrialPlan
+from loadtests.plan import RESULT, Architecture, TrialPlan
 from loadtests.processes import die_with_parent, ignore_terminal_interrupts
 from testbed.errors import ScenarioError
 from testbed.record import TrialRecord
 
 logger = logging.getLogger(__name__)
-
-RESULT = "result.msgpack"
-"""The trial's record, in the trial's folder."""
 
 PROGRESS_SECONDS = 0.25
 
@@ -74,11 +71,10 @@ class Session:
         """Tell the sweep where the trial is: one line of JSON."""
         if self._progress_fd is None:
             return
-        trial = self.trial if hasattr(self, "trial") else None
         line = {
             "phase": phase,
-            "done": len(trial.finished) if trial else 0,
-            "bytes": trial.downloaded_payload_bytes if trial else 0,
+            "done": len(self.trial.finished),
+            "bytes": self.trial.downloaded_payload_bytes,
         }
         os.write(self._progress_fd, json.dumps(line).encode() + b"\n")
 

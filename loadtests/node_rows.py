@@ -18,14 +18,15 @@ class SourceNames:
     """Names nodes by their addresses; by host alone where each has its own."""
 
     def __init__(self, addresses: Mapping[int, Address]) -> None:
-        self._by_address = {address: node_id for node_id, address in addresses.items()}
+        # What came over the control socket is a list.
+        self._by_address = {tuple(address): node_id for node_id, address in addresses.items()}
         by_host = {address[0]: node_id for node_id, address in addresses.items()}
         # A peer that dialled us is seen with the port it dialled from.
         self._by_host = by_host if len(by_host) == len(addresses) else {}
 
     def name(self, source: Address) -> int:
         """Say which node lives there."""
-        node_id = self._by_address.get(source)
+        node_id = self._by_address.get(tuple(source))
         return self._by_host.get(source[0], UNKNOWN_SOURCE) if node_id is None else node_id
 
 
@@ -53,7 +54,7 @@ def node_row(
         downloaded_payload_bytes=ledger.downloaded_payload_bytes,
         uploaded_wire_bytes=ledger.uploaded_wire_bytes,
         downloaded_wire_bytes=ledger.downloaded_wire_bytes,
-        wasted_payload_bytes=tally.wasted_payload_bytes,
+        wasted_payload_bytes=tally.wasted_payload_bytes + ledger.discarded_payload_bytes,
         connections_dialled=ledger.connections_dialled,
         connections_accepted=ledger.connections_accepted,
         requests_made=tally.requests_made,

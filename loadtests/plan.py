@@ -20,6 +20,9 @@ Architecture = Literal["server", "swarm"]
 
 ARCHITECTURES: tuple[Architecture, ...] = ("server", "swarm")
 
+RESULT = "result.msgpack"
+"""Where Locust leaves the trial's record, in the trial's folder."""
+
 
 class ContentPlan(msgspec.Struct, frozen=True, kw_only=True):
     """`testbed.content.Content` on its way to another process."""

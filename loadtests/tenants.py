@@ -11,6 +11,7 @@ from pathlib import Path
 
 from loadtests.casts import cast_of
 from loadtests.control import Collected, Finished
+from loadtests.node_rows import SourceNames, node_row, transfer_rows
 from loadtests.placement import place_in_processes
 from loadtests.plan import TrialPlan
 from loadtests.samples import ProcessMeter, node_sample, process_sample
@@ -20,13 +21,10 @@ from testbed.errors import LocalMisuse
 from testbed.link import Pacer
 from testbed.live import LiveStation, LiveWorld
 from testbed.node import Address, Node
-from testbed.record import NodeRow, SampleRow, TransferRow
+from testbed.record import SampleRow
 from testbed.sockets import loopback_host
 from testbed.station import Station
 from testbed.storage import FileStorage
-
-#: What a transfer's source is called when no node of the trial has its address.
-UNKNOWN_SOURCE = -1
 
 
 class Tenants:
@@ -210,7 +208,7 @@ class Tenants:
         Args:
           addresses: Where each node of the trial lives, here or elsewhere.
         """
-        sources = _Sources(addresses)
+        sources = SourceNames(addresses)
         reports = [
             meter.report()
             for station in self._stations.values()
@@ -222,9 +220,14 @@ class Tenants:
                 violations[reason] = violations.get(reason, 0) + count
         windows = sum(report.windows for report in reports)
         return Collected(
-            nodes=[self._node_row(n, s) for n, s in self._stations.items()],
+            nodes=[
+                node_row(self.plan, self.process, self._places[n], s, verified=n in self._correct)
+                for n, s in self._stations.items()
+            ],
             transfers=[
-                row for n, s in self._stations.items() for row in self._transfer_rows(n, s, sources)
+                row
+                for n, s in self._stations.items()
+                for row in transfer_rows(self.plan, n, s, sources)
             ],
             samples=self.samples,
             violations=violations,
@@ -233,70 +236,3 @@ class Tenants:
             link_rate_windows=windows,
             link_rate_error_max=max(r.worst_error for r in reports) if windows else None,
         )
-
-    def _node_row(self, node_id: int, station: LiveStation) -> NodeRow:
-        place, ledger, tally = self._places[node_id], station.ledger, station.node.tally
-        host, port = station.address
-        return NodeRow(
-            architecture=self.plan.architecture,
-            clients=self.plan.clients,
-            repeat=self.plan.repeat,
-            node_id=node_id,
-            role=place.role,
-            address=f"{host}:{port}",
-            process=self.process,
-            placement=self.plan.placement,
-            uplink_bytes_per_second=place.uplink_bytes_per_second,
-            downlink_bytes_per_second=place.downlink_bytes_per_second,
-            joined_seconds=ledger.joined_seconds,
-            finished_seconds=ledger.finished_seconds,
-            left_seconds=ledger.left_seconds,
-            uploaded_payload_bytes=ledger.uploaded_payload_bytes,
-            downloaded_payload_bytes=ledger.downloaded_payload_bytes,
-            uploaded_wire_bytes=ledger.uploaded_wire_bytes,
-            downloaded_wire_bytes=ledger.downloaded_wire_bytes,
-            wasted_payload_bytes=tally.wasted_payload_bytes + ledger.discarded_payload_bytes,
-            connections_dialled=ledger.connections_dialled,
-            connections_accepted=ledger.connections_accepted,
-            requests_made=tally.requests_made,
-            requests_served=tally.requests_served,
-            verified=node_id in self._correct or place.role == "origin",
-        )
-
-    def _transfer_rows(
-        self, node_id: int, station: LiveStation, sources: _Sources
-    ) -> list[TransferRow]:
-        plan = self.plan
-        return [
-            TransferRow(
-                architecture=plan.architecture,
-                clients=plan.clients,
-                repeat=plan.repeat,
-                node_id=node_id,
-                source_id=sources.name(transfer.source),
-                unit=transfer.unit,
-                index=transfer.index,
-                scheduled_seconds=transfer.scheduled_seconds,
-                started_seconds=transfer.started_seconds,
-                first_byte_seconds=transfer.first_byte_seconds,
-                finished_seconds=transfer.finished_seconds,
-                payload_bytes=transfer.payload_bytes,
-                outcome=transfer.outcome,
-            )
-            for transfer in station.transfers
-        ]
-
-
-class _Sources:
-    """Names nodes by their addresses; by host alone where each has its own."""
-
-    def __init__(self, addresses: Mapping[int, Address]) -> None:
-        self._by_address = {tuple(address): node_id for node_id, address in addresses.items()}
-        hosts = [address[0] for address in addresses.values()]
-        unique = len(set(hosts)) == len(hosts)
-        # A peer that dialled us is seen with the port it dialled from.
-        self._by_host = {a[0]: n for n, a in addresses.items()} if unique else {}
-
-    def name(self, source: Address) -> int:
-        node_id = self._by_address.get(tuple(source))
-        return self._by_host.get(source[0], UNKNOWN_SOURCE) if node_id is None else node_id

@@ -22,11 +22,9 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from loadtests.plan import TrialPlan
+from loadtests.plan import RESULT, TrialPlan
 from loadtests.processes import ROOT, child_environment, describe_end
 from testbed.record import TrialRecord, TrialRow
-
-RESULT = "result.msgpack"
 
 #: On top of the trial's limit: set-up, draining and reading the files back.
 SURROUNDINGS_SECONDS = 240.0
