@@ -10,8 +10,8 @@ from random import Random
 
 from peers.core.bitfield import PieceSpace
 from peers.core.introduction import PEER_WIRE, TRACKER_WIRE
-from peers.core.peer import PIECES_IN_FLIGHT, PeerConfig, PeerNode
-from peers.core.serving import LAPSE_SECONDS
+from peers.core.peer import PeerNode
+from peers.core.state import LAPSE_SECONDS, PIECES_IN_FLIGHT, PeerConfig
 from peers.registry import Registry
 from peers.settings import read_settings
 from peers.torrent import BLOCK_BYTES, Torrent, default_piece_bytes, make

@@ -15,7 +15,8 @@ import trio
 from peers.announce import AnnounceRequest
 from peers.build import CLIENT_NAME
 from peers.core.introduction import PEER_WIRE, TRACKER_WIRE
-from peers.core.peer import PIECES_IN_FLIGHT, PeerConfig, PeerNode
+from peers.core.peer import PeerNode
+from peers.core.state import PIECES_IN_FLIGHT, PeerConfig
 from peers.farewell import say_stopped
 from peers.registry import Registry
 from peers.torrent import Torrent

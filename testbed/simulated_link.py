@@ -60,14 +60,12 @@ class SimulatedLink(Link):
         if self._ended:
             return
         size, payload = message.size_bytes, message.payload_bytes
-        ledger = self.station.ledger
-        ledger.uploaded_wire_bytes += size
-        far = self.far
-        world = self.station.world
-        now = world.time
-        passes_at = far.station.downlink.reserve(size, now)
+        station, far = self.station, self.far
+        station.ledger.uploaded_wire_bytes += size
+        world = station.world
+        passes_at = far.station.downlink.reserve(size, world.time)
         if payload:
-            ledger.uploaded_payload_bytes += payload
+            station.ledger.uploaded_payload_bytes += payload
             far._waiting_bytes += payload
             far._waiting_messages += 1
             far._arrivals_clear_at = passes_at

@@ -231,14 +231,14 @@ class Station:
             return
         # A control message leaves at once, behind the payload of its own link only. Payload that is
         # due to leave at this very moment may not have left yet.
-        if link.clear_at == now:
-            self.clock.call_at(now + self.latency_seconds, link.transmit, message)
-            return
-        enters_at = (link.clear_at if link.clear_at > now else now) + self.latency_seconds
-        if enters_at > now:
-            self.clock.call_at(enters_at, link.transmit, message)
+        if link.clear_at < now:
+            enters_at = now + self.latency_seconds
+            if enters_at == now:
+                link.transmit(message)
+                return
         else:
-            link.transmit(message)
+            enters_at = link.clear_at + self.latency_seconds
+        self.clock.call_at(enters_at, link.transmit, message)
 
     def _send_payload(self, link: Link, message: Message, departs_at: float, now: float) -> None:
         link.clear_at = departs_at

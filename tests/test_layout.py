@@ -59,15 +59,19 @@ def test_a_node_has_no_clock_and_no_sockets(path):
 
 
 def test_inside_the_core_only_the_peer_calls_the_others():
-    """A star, not a web: the parts know the session's state and no part knows another."""
-    allowed = {"peers.core.session", "peers.core.bitfield"}
+    """A star, not a web: all parts know the state, and a half of the peer the parts it is made of."""
+    state = {"peers.core.session", "peers.core.bitfield", "peers.core.state"}
+    halves = {
+        "download": {"peers.core.picker", "peers.core.progress"},
+        "upload": {"peers.core.serving"},
+    }
     for path in (ROOT / "peers" / "core").glob("*.py"):
         if path.stem == "peer":
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("peers.core"):
-                types_only = node.module == "peers.core.peer" and path.stem == "introduction"
-                assert types_only or node.module in allowed, f"{path.name} imports {node.module}"
+        for name in imported(path):
+            if name.startswith("peers.core"):
+                allowed = state | halves.get(path.stem, set())
+                assert name in allowed, f"{path.name} imports {name}"
 
 
 @pytest.mark.parametrize("module", ["loadtests.server_arm", "loadtests.swarm_arm"])

@@ -17,7 +17,7 @@ from servers.http1 import Request, ResponseHead
 from testbed.node import Address, Dial, Effect, HangUp, LinkId, Send
 
 if TYPE_CHECKING:
-    from peers.core.peer import PeerConfig
+    from peers.core.state import PeerConfig
 
 #: First pause after a tracker that did not answer; doubled each time, to the longest.
 RETRY_SECONDS = 1.0

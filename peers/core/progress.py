@@ -9,7 +9,7 @@ from testbed.node import Payload
 class PieceProgress:
     """One piece that is not whole yet. At most one session is asked for it at a time."""
 
-    __slots__ = ("asked_at", "first_byte_at", "owner", "parts", "remaining", "sources")
+    __slots__ = ("asked_at", "first_byte_at", "owner", "parts", "remaining")
 
     def __init__(self, blocks: int) -> None:
         self.parts: list[Payload | None] = [None] * blocks
@@ -17,5 +17,3 @@ class PieceProgress:
         self.owner: Session | None = None
         self.asked_at = 0.0
         self.first_byte_at: float | None = None
-        self.sources: set[bytes] = set()
-        """Peer ids that sent blocks of it: if the hash fails, one of them lied."""

@@ -18,9 +18,6 @@ from random import Random
 
 from peers.core.session import Phase, Session
 
-#: A grant that its peer does not use is given to another after this time, or two round trips.
-LAPSE_SECONDS = 1.0
-
 #: A grant that has not been used for this time no longer counts as one that keeps the uplink full.
 PATIENCE_SECONDS = 0.030
 

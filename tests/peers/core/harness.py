@@ -11,7 +11,8 @@ from random import Random
 
 from peers.core.bitfield import PieceSpace
 from peers.core.introduction import PEER_WIRE, TRACKER_WIRE
-from peers.core.peer import PeerConfig, PeerNode
+from peers.core.peer import PeerNode
+from peers.core.state import PeerConfig
 from peers.registry import Registry
 from peers.torrent import Torrent, describe
 from peers.tracker import TrackerNode

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 from peers import messages as m
 from peers.core.bitfield import PieceSpace
 from peers.core.introduction import PEER_WIRE
-from peers.core.peer import PeerConfig, PeerNode
+from peers.core.peer import PeerNode
+from peers.core.state import PeerConfig
 from peers.torrent import BLOCK_BYTES, Torrent
 from testbed.node import (
     Address,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import peers.core.peer
+import peers.core.upload
 from peers.core.bitfield import PieceSpace
 from peers.torrent import BLOCK_BYTES
 from tests.peers.core.harness import Swarm, content_of, torrent_of
@@ -79,7 +79,7 @@ def test_pieces_that_only_leechers_hold_between_them_spread():
 def test_piece_of_more_blocks_than_a_peer_may_have_waiting_is_asked_for_again(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(peers.core.peer, "QUEUE_LIMIT", 3)
+    monkeypatch.setattr(peers.core.upload, "QUEUE_LIMIT", 3)
     content = content_of(30 * BLOCK_BYTES)
     swarm = Swarm(torrent_of(content, 10 * BLOCK_BYTES), content, [0b11100000, 0, 0], rate=1e6)
     swarm.run()

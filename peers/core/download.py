@@ -1,0 +1,247 @@
+"""The half of a peer that fetches: whom to ask for what, and what to do with what comes.
+
+A piece is asked for whole, from one peer at a time, when that peer unchokes; which one is the
+picker's choice. A peer that is unchoked and has nothing to ask for says NOT INTERESTED, so that the
+grant goes to somebody else at once. HAVE goes to peers that lack the piece: those who have it would
+never ask for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from peers.core.picker import RarestFirst
+from peers.core.progress import PieceProgress
+from peers.core.session import Phase, Session
+from peers.core.state import PeerState
+from peers.messages import Block, Have, Interested, NotInterested, RejectRequest, Request
+from peers.torrent import BLOCK_BYTES
+from testbed.errors import ProtocolViolation
+from testbed.node import Effect, Finished, Observe, Send, Transfer
+from testbed.storage import StorageFault
+
+
+class Download:
+    """Fetches the pieces that are missing.
+
+    Args:
+      state: What is shared with the other half.
+      rng: The peer's own.
+      on_piece: Called when one more piece can be passed on.
+    """
+
+    def __init__(
+        self, state: PeerState, rng: Random, on_piece: Callable[[float, list[Effect]], None]
+    ) -> None:
+        self._state = state
+        self._on_piece = on_piece
+        self._picker = RarestFirst(state.space, rng)
+        self._progress: dict[int, PieceProgress] = {}
+
+    # --- What others have -------------------------------------------------------------------
+
+    def learn(self, session: Session, pieces: int, out: list[Effect]) -> None:
+        """The peer has said what it holds."""
+        session.pieces = pieces
+        if pieces != self._state.space.all:
+            session.counted = pieces
+            self._picker.peer_joined(pieces)
+        self._tell_interest(session, out)
+
+    def on_have(self, session: Session, message: Have, now: float, out: list[Effect]) -> None:
+        """The peer holds one more piece."""
+        state = self._state
+        piece = message.piece
+        if piece >= state.space.count:
+            raise ProtocolViolation(reason="piece out of range")
+        bit = state.space.bits[piece]
+        if session.pieces & bit:
+            return
+        session.pieces |= bit
+        session.counted |= bit
+        self._picker.peer_has(piece)
+        if bit & state.missing & ~state.in_flight:
+            if not session.am_interested:
+                session.am_interested = True
+                out.append(Send(session.link, Interested()))
+            if not session.peer_choking:
+                self.ask(session, now, out)
+
+    def forget(self, session: Session, now: float, out: list[Effect]) -> None:
+        """The peer is gone: its copies do not count, and what it was asked for is free again."""
+        self._picker.peer_left(session.counted)
+        self.release_all(session, now, out)
+
+    def _tell_interest(self, session: Session, out: list[Effect]) -> None:
+        state = self._state
+        if not session.am_interested and session.pieces & state.missing & ~state.in_flight:
+            session.am_interested = True
+            out.append(Send(session.link, Interested()))
+
+    # --- Asking -----------------------------------------------------------------------------
+
+    def on_unchoke(self, session: Session, message: object, now: float, out: list[Effect]) -> None:
+        """It grants us a piece."""
+        session.peer_choking = session.put_off = False
+        self.ask(session, now, out)
+
+    def on_choke(self, session: Session, message: object, now: float, out: list[Effect]) -> None:
+        """The grant is used up."""
+        session.peer_choking = True
+        if not session.fast:
+            self.release_all(session, now, out)  # BEP 3: a choke cancels all that was asked.
+
+    def on_reject(
+        self, session: Session, message: RejectRequest, now: float, out: list[Effect]
+    ) -> None:
+        """It will not send a block that it was asked for (BEP 6)."""
+        if session.outstanding.pop((message.piece, message.begin), None) is None:
+            return
+        session.put_off = True
+        if not any(piece == message.piece for piece, _ in session.outstanding):
+            self._release(message.piece, session, now, out)
+
+    def ask(self, session: Session, now: float, out: list[Effect]) -> None:
+        """Ask an unchoked peer for pieces until enough is on its way."""
+        state = self._state
+        if state.stopping or session.put_off:
+            return
+        outstanding, config = session.outstanding, state.config
+        while not session.peer_choking and len(outstanding) <= config.request_ahead_blocks:
+            wanted = session.pieces & state.missing & ~state.in_flight
+            if not wanted or state.in_flight.bit_count() >= config.pieces_in_flight:
+                if not outstanding and session.am_interested:
+                    self._lose_interest(session, out)
+                return
+            piece = self._picker.pick(wanted)
+            progress = self._progress.get(piece)
+            blocks = state.torrent.blocks_of(piece)
+            if progress is None:
+                progress = self._progress[piece] = PieceProgress(len(blocks))
+            progress.owner = session
+            progress.asked_at = now
+            state.in_flight |= state.space.bits[piece]
+            for part, (begin, length) in zip(progress.parts, blocks, strict=True):
+                if part is None:
+                    outstanding[piece, begin] = now
+                    state.tally.requests_made += 1
+                    out.append(Send(session.link, Request(piece, begin, length)))
+
+    @staticmethod
+    def _lose_interest(session: Session, out: list[Effect]) -> None:
+        session.am_interested = False
+        session.put_off = True
+        out.append(Send(session.link, NotInterested()))
+
+    def release_all(self, session: Session, now: float, out: list[Effect]) -> None:
+        """The peer will not send what it was asked for: others may be asked."""
+        pieces = dict.fromkeys(piece for piece, _ in session.outstanding)
+        session.outstanding.clear()
+        for piece in pieces:
+            self._release(piece, session, now, out)
+
+    def _release(self, piece: int, session: Session, now: float, out: list[Effect]) -> None:
+        state = self._state
+        progress = self._progress.get(piece)
+        if progress is None or progress.owner is not session:
+            return
+        progress.owner = None
+        if progress.remaining == len(progress.parts):
+            del self._progress[piece]
+        state.in_flight &= ~state.space.bits[piece]
+        self._look_elsewhere(session, now, out)
+        if session.link in state.sessions:
+            self._tell_interest(session, out)
+
+    def _look_elsewhere(self, session: Session, now: float, out: list[Effect]) -> None:
+        """A piece is free again, and a place in flight: any other may have something to ask for now."""
+        for other in self._state.sessions.values():
+            if other is not session:
+                self._tell_interest(other, out)
+                if not other.peer_choking and not other.outstanding:
+                    self.ask(other, now, out)
+
+    # --- Taking what comes ------------------------------------------------------------------
+
+    def on_block(self, session: Session, message: Block, now: float, out: list[Effect]) -> None:
+        """A block has come."""
+        state = self._state
+        piece = message.piece
+        if session.outstanding.pop((piece, message.begin), None) is None:
+            # Asked for, taken elsewhere after a timeout, and come after all; or never asked for.
+            state.tally.wasted_payload_bytes += message.length
+            return
+        progress = self._progress[piece]
+        place = message.begin // BLOCK_BYTES
+        if message.length != state.torrent.blocks_of(piece)[place][1]:
+            raise ProtocolViolation(reason="block of wrong length")
+        progress.parts[place] = message.payload
+        if progress.first_byte_at is None:
+            progress.first_byte_at = now
+        progress.remaining -= 1
+        if not progress.remaining:
+            self._complete(piece, progress, session, now, out)
+        elif (piece, message.begin + message.length) not in session.outstanding and not any(
+            asked == piece for asked, _ in session.outstanding
+        ):
+            self._release(piece, session, now, out)  # The rest of it was refused.
+        if session.link in state.sessions:
+            self.ask(session, now, out)
+
+    def _complete(
+        self, piece: int, progress: PieceProgress, session: Session, now: float, out: list[Effect]
+    ) -> None:
+        """Verify a piece, keep it, and tell those who lack it."""
+        state = self._state
+        del self._progress[piece]
+        bit = state.space.bits[piece]
+        state.in_flight &= ~bit
+        size = state.torrent.piece_size(piece)
+        parts = [part for part in progress.parts if part is not None]
+        if not state.verify(piece, parts):
+            state.tally.wasted_payload_bytes += size
+            self._look_elsewhere(session, now, out)
+            raise ProtocolViolation(reason="corrupt piece")
+        try:
+            state.storage.write(piece * state.torrent.piece_bytes, parts)
+        except StorageFault as fault:
+            state.stopping = True
+            out.append(Finished(False, fault.reason))
+            return
+        state.ours |= bit
+        state.missing &= ~bit
+        state.tally.pieces_held += 1
+        out.append(Observe(_transfer(piece, size, progress, session, now)))
+        self._tell_others(piece, out)
+        self._on_piece(now, out)
+
+    def _tell_others(self, piece: int, out: list[Effect]) -> None:
+        state = self._state
+        bit, missing = state.space.bits[piece], state.missing
+        have = Have(piece)
+        has_place_again = state.in_flight.bit_count() == state.config.pieces_in_flight - 1
+        for other in state.sessions.values():
+            if not other.pieces & bit and other.phase is not Phase.AWAITING_HANDSHAKE:
+                out.append(Send(other.link, have))
+            if has_place_again:
+                self._tell_interest(other, out)
+            if other.am_interested and not other.pieces & missing:
+                self._lose_interest(other, out)
+
+
+def _transfer(
+    piece: int, size_bytes: int, progress: PieceProgress, session: Session, now: float
+) -> Transfer:
+    first = progress.first_byte_at
+    return Transfer(
+        unit="piece",
+        index=piece,
+        source=session.remote,
+        scheduled_seconds=progress.asked_at,
+        started_seconds=progress.asked_at,
+        first_byte_seconds=now if first is None else first,
+        finished_seconds=now,
+        payload_bytes=size_bytes,
+        outcome="ok",
+    )

@@ -1,0 +1,208 @@
+"""The half of a peer that serves: one block at a time, the next when the uplink is free.
+
+`serving` says who may ask; this module keeps what was asked for, and sends it to the first of those
+being served whose link has room.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from peers.core.serving import PATIENCE_SECONDS, RotatingGrants
+from peers.core.session import Session
+from peers.core.state import HangUpOrder, PeerState
+from peers.messages import Block, Cancel, Choke, RejectRequest, Request, Unchoke
+from peers.torrent import BLOCK_BYTES
+from testbed.errors import ProtocolViolation
+from testbed.node import Departed, Effect, Send, Writable
+from testbed.storage import StorageFault
+
+#: Blocks one peer may have waiting here; 4 MiB of promises.
+QUEUE_LIMIT = 256
+
+#: Other clients ask for up to 128 KiB at a time.
+REQUEST_LIMIT_BYTES = 8 * BLOCK_BYTES
+
+
+class Upload:
+    """Passes on the pieces that are here.
+
+    Args:
+      state: What is shared with the other half.
+      rng: The peer's own.
+      hang_up: Ends a connection that cannot be served.
+    """
+
+    def __init__(self, state: PeerState, rng: Random, hang_up: HangUpOrder) -> None:
+        self._state = state
+        self._hang_up = hang_up
+        self._serving = RotatingGrants(state.config.grants, state.space.count, rng)
+        self._uplink_busy = False
+        self.look_again: float | None = None
+        """When to look whether the grants that were given are being used."""
+
+    # --- Connections ------------------------------------------------------------------------
+
+    def newcomer(self, session: Session) -> None:
+        """A peer has come."""
+        self._serving.newcomer(session)
+
+    def forget(self, session: Session) -> None:
+        """A peer is gone."""
+        self._serving.end(session)
+        session.queue.clear()
+
+    def on_interested(self, session: Session, message: object, now: float, out: list[Effect]) -> None:
+        """It would like a grant."""
+        session.peer_interested = True
+        self.fill_grants(now, out)
+
+    def on_not_interested(
+        self, session: Session, message: object, now: float, out: list[Effect]
+    ) -> None:
+        """It has no use for a grant now."""
+        session.peer_interested = False
+        if session.granted and not session.queue:
+            self._end_grant(session, now, out)
+
+    # --- Requests ---------------------------------------------------------------------------
+
+    def on_request(self, session: Session, message: Request, now: float, out: list[Effect]) -> None:
+        """It asks for a block: promise or refuse it."""
+        piece, begin, length = message.piece, message.begin, message.length
+        if piece >= self._state.space.count or not 0 < length <= REQUEST_LIMIT_BYTES:
+            raise ProtocolViolation(reason="request out of range")
+        size = self._state.torrent.piece_size(piece)
+        if begin + length > size:
+            raise ProtocolViolation(reason="request out of range")
+        if not self._may_ask(session, piece):
+            # It would wait for ever for what was refused: only a choke and a new grant wake it.
+            session.refused = True
+            if session.fast:
+                out.append(Send(session.link, RejectRequest(piece, begin, length)))
+            return
+        session.granted_piece = piece
+        session.queue.append(message)
+        if session.fast and begin + length == size and self._next_in_line() is not None:
+            session.am_choking = True
+            out.append(Send(session.link, Choke()))
+        self.pump(now, out)
+
+    def _may_ask(self, session: Session, piece: int) -> bool:
+        """Whether a request fits the peer's grant: one piece, or more while nobody waits."""
+        state = self._state
+        if session.am_choking or state.stopping or len(session.queue) >= QUEUE_LIMIT:
+            return False
+        if not state.ours & state.space.bits[piece]:
+            return False
+        return session.granted_piece in (-1, piece) or self._next_in_line() is None
+
+    def on_cancel(self, session: Session, message: Cancel, now: float, out: list[Effect]) -> None:
+        """It no longer wants a block."""
+        request = Request(message.piece, message.begin, message.length)
+        if request in session.queue:
+            session.queue.remove(request)
+            if session.fast:
+                reject = RejectRequest(message.piece, message.begin, message.length)
+                out.append(Send(session.link, reject))
+
+    # --- Grants -----------------------------------------------------------------------------
+
+    def _next_in_line(self) -> Session | None:
+        state = self._state
+        return self._serving.waiting(state.sessions.values(), state.ours)
+
+    def fill_grants(self, now: float, out: list[Effect]) -> None:
+        """Serve more peers if the uplink needs them."""
+        serving = self._serving
+        while not self._state.stopping and serving.room(now):
+            session = self._next_in_line()
+            if session is None:
+                return
+            serving.grant(session, now)
+            session.am_choking = False
+            out.append(Send(session.link, Unchoke()))
+
+    def _end_grant(self, session: Session, now: float, out: list[Effect]) -> None:
+        self._serving.end(session)
+        if not session.am_choking:
+            session.am_choking = True
+            out.append(Send(session.link, Choke()))
+        self.fill_grants(now, out)
+
+    def look_after(self, session: Session, now: float, out: list[Effect]) -> None:
+        """Give a grant that has not been used for long to somebody who waits."""
+        unused = session.granted and not session.queue
+        lapsed = unused and now - session.granted_at > self._state.config.lapse_seconds
+        if lapsed and self._next_in_line() is not None:
+            self._end_grant(session, now, out)
+
+    def look_at_grants(self, now: float, out: list[Effect]) -> None:
+        """The time to look again has come: unused grants no longer count."""
+        self.look_again = None
+        self.fill_grants(now, out)
+
+    # --- The uplink -------------------------------------------------------------------------
+
+    def on_departed(self, event: Departed, now: float, out: list[Effect]) -> None:
+        """The uplink is free."""
+        self._uplink_busy = False
+        session = self._state.sessions.get(event.link)
+        if session is not None:
+            session.writable = event.writable
+        self.pump(now, out)
+
+    def on_writable(self, event: Writable, now: float, out: list[Effect]) -> None:
+        """A link has room again."""
+        session = self._state.sessions.get(event.link)
+        if session is not None:
+            session.writable = True
+            self.pump(now, out)
+
+    def pump(self, now: float, out: list[Effect]) -> None:
+        """Send the next block, if the uplink is free and somebody is owed one."""
+        state = self._state
+        if self._uplink_busy or state.stopping:
+            return
+        for session in self._serving.granted:
+            if session.writable and session.queue:
+                break
+        else:
+            self.fill_grants(now, out)
+            if self._serving.granted:
+                self.look_again = now + PATIENCE_SECONDS
+            return
+        request = session.queue.pop(0)
+        piece, begin, length = request.piece, request.begin, request.length
+        try:
+            payload = state.storage.read(piece * state.torrent.piece_bytes + begin, length)
+        except StorageFault:
+            self._hang_up(session, "storage failed", now, out)
+            return
+        self._uplink_busy = True
+        self.look_again = None
+        session.granted_at = now
+        state.tally.requests_served += 1
+        out.append(Send(session.link, Block(piece, begin, length, payload)))
+        queue = session.queue
+        if queue and queue[0].piece == piece:
+            return
+        if queue or begin + length == state.torrent.piece_size(piece):
+            self._piece_served(session, now, out)
+
+    def _piece_served(self, session: Session, now: float, out: list[Effect]) -> None:
+        """The last block of a piece was sent: the next peer, or if nobody waits, the next piece."""
+        serving = self._serving
+        if session.am_choking:
+            if not session.queue:
+                serving.end(session)
+                self.fill_grants(now, out)
+        elif not session.queue and (session.refused or not session.peer_interested):
+            self._end_grant(session, now, out)
+        elif self._next_in_line() is None:
+            serving.rotate(session)
+        elif not session.queue:
+            self._end_grant(session, now, out)
+        elif session.fast:
+            session.am_choking = True
+            out.append(Send(session.link, Choke()))
