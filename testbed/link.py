@@ -21,7 +21,6 @@ from dataclasses import dataclass
 
 from testbed.errors import LocalMisuse
 
-
 #: A process that is held up for longer than this loses what its lines could have carried, which
 #: `RateMeter` then reports.
 CATCH_UP_SECONDS = 0.5
