@@ -67,7 +67,7 @@ def fetch(address):
 def is_listening(address):
     try:
         socket.create_connection(address, timeout=20).close()
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):
         return False
     return True
 
