@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from loadtests.estimate import open_files
+from loadtests.estimate import bound_seconds, open_files
 from loadtests.order import Slot, trial_order
 from peers.settings import read_settings as read_peer_settings
 from servers.settings import read_settings as read_server_settings
@@ -16,6 +16,7 @@ from testbed.content import Content
 from testbed.errors import ScenarioError
 from testbed.scenario import Scenario
 from testbed.sockets import raise_open_file_limit
+from testbed.units import format_bytes
 
 
 def load_scenario(
@@ -77,6 +78,26 @@ def check_space(loaded: Scenario, file_bytes: int, *, made_up: bool) -> None:
     """
     needed = file_bytes * (max(loaded.clients) + (1 if made_up else 0))
     content.ensure_space(Path(tempfile.gettempdir()), needed)
+
+
+def check_time(loaded: Scenario, slots: Sequence[Slot], file_bytes: int) -> None:
+    """Check that no trial's bound lies beyond the limit: it would fail however well it went.
+
+    Raises:
+      ScenarioError: one does.
+    """
+    limit = loaded.trial_limit_seconds
+    bound, slot = max(
+        ((bound_seconds(s.architecture, s.clients, loaded, file_bytes), s) for s in slots),
+        key=lambda pair: pair[0],
+    )
+    if bound > limit:
+        raise ScenarioError(
+            f"{loaded.source}: [scenario] trial_limit: expected more than {limit:g} s, since "
+            f"{slot.architecture} at N = {slot.clients} needs at least {bound:.3g} s for "
+            f'{format_bytes(file_bytes)}; try --set scenario.trial_limit="{2 * bound:.0f} s", '
+            "fewer clients, or faster links"
+        )
 
 
 def size_of_file(loaded: Scenario) -> int:

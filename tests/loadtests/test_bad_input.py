@@ -36,6 +36,7 @@ WRONG = {
     "empty sweep": ("[1, 2]", "[]", "[scenario] clients: expected a list"),
     "no such sentence": ("flash crowd", "whenever", "[scenario] arrivals"),
     "a size of zero": ("96 KiB", "0 KiB", "[scenario] file_size"),
+    "no time for it": ("20 s", "1 ms", "[scenario] trial_limit: expected more than 0.001 s"),
     "unknown key of peers": ("piece_length", "piece_lenght", "[peers] piece_lenght"),
     "no TOML": ("[scenario]", "[scenario", "tiny.toml: expected TOML"),
     "clients that give up": (
