@@ -91,8 +91,8 @@ def run(args: argparse.Namespace) -> int:
     order = _read_order(args)
     run_trial = trial_runner(order.world, order.scenario)
     file_bytes = preflight.size_of_file(order.scenario)
-    preflight.check_time(order.scenario, order.slots, file_bytes)
     preflight.check_space(order.scenario, file_bytes, made_up=order.scenario.file is None)
+    preflight.check_time(order.scenario, order.slots, file_bytes)
 
     def announce() -> None:
         if not args.quiet:

@@ -120,7 +120,7 @@ class SwarmCast:
             neighbours=self._settings.neighbours,
             grants=grants(place, self._links, self.torrent.piece_bytes),
             request_ahead_blocks=1 + in_flight_blocks(place, self._links),
-            pieces_in_flight=PIECES_IN_FLIGHT + pieces_on_the_way(place, self.torrent.piece_bytes),
+            pieces_in_flight=pieces_in_flight(place, self.torrent.piece_bytes),
             lapse_seconds=max(LAPSE_SECONDS, 4 * place.latency_seconds),
             tracker=known["tracker"],
         )
@@ -146,6 +146,19 @@ def grants(place: Place, links: Links, piece_bytes: int) -> int:
     wanted = max(2.0, 2 * uplink / links.client_downlink_bytes_per_second)
     delayed = 1 + uplink * 2 * place.latency_seconds / piece_bytes
     return math.ceil(max(wanted, delayed))
+
+
+def pieces_in_flight(place: Place, piece_bytes: int) -> int:
+    """How many pieces a peer asks for at a time, from all peers together.
+
+    Without delay four fill a downlink twice as fast as an uplink: each of two grants at a peer brings
+    half its uplink. What is asked for beyond that only waits, and is no longer free for whoever has
+    room sooner, which costs at the end: simulated, 4 in place of 8 gives efficiency .952 for .940 at
+    N = 8, .961 for .952 at 16, .956 for .946 at 32, .883 for .853 at 256 on slow lines; live at 16,
+    .964 for .955. With delay eight, and what a full downlink brings in a round trip.
+    """
+    on_the_way = pieces_on_the_way(place, piece_bytes)
+    return PIECES_IN_FLIGHT + on_the_way if on_the_way else PIECES_IN_FLIGHT // 2
 
 
 def pieces_on_the_way(place: Place, piece_bytes: int) -> int:
