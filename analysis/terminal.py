@@ -47,7 +47,7 @@ def terminal_summary(summary: Summary) -> RenderableType:
 
 def _grid(summary: Summary) -> Grid:
     table = answer_table(summary, ranges=False)
-    grid = Grid(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    grid = Grid(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for column in table.columns:
         colour = "dark_orange3" if column == "server" else "blue" if column == "swarm" else None
         grid.add_column(column, justify="right", style=colour, no_wrap=True)
