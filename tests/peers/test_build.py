@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from peers.build import SwarmCast, grants, in_flight_blocks, peer_id, pieces_on_the_way
+from peers.build import (
+    SwarmCast,
+    grants,
+    in_flight_blocks,
+    peer_id,
+    pieces_in_flight,
+    pieces_on_the_way,
+)
 from peers.core.peer import PeerNode
 from peers.tracker import TrackerNode
 from testbed.cast import Place
@@ -96,3 +103,12 @@ def test_delay_asks_for_more_grants_blocks_and_pieces(scenario):
     assert pieces_on_the_way(delayed, 32768) == math.ceil(200_000 / 32768)
     assert in_flight_blocks(place(1e6, 1e6), links) == 0
     assert pieces_on_the_way(place(1e6, 1e6), 32768) == 0
+
+
+@pytest.mark.parametrize(
+    ("downlink", "uplink", "pieces"),
+    [(1e6, 1e6, 4), (2e6, 1e6, 4), (11e6, 1e6, 22), (1e9, 1e6, 32), (math.inf, 1e6, 32)],
+)
+def test_a_downlink_is_kept_full_by_peers_that_each_serve_two(scenario, downlink, uplink, pieces):
+    links = dataclasses.replace(scenario.links, client_uplink_bytes_per_second=uplink)
+    assert pieces_in_flight(place(uplink, downlink), links, 32768) == pieces
