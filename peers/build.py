@@ -159,8 +159,8 @@ def pieces_in_flight(place: Place, links: Links, piece_bytes: int) -> int:
     a downlink. What is asked for beyond that only waits, and is no longer free for whoever has room
     sooner, which costs at the end. Simulated with d = 2u, 4 in place of 8 gives efficiency .952 for
     .940 at N = 8, .961 for .952 at 16, .956 for .946 at 32, .883 for .853 at 256 on slow lines. With
-    d = 11u, 4 left the origin without requests: live .79 at N = 5, where 22 give .88 to .93. With delay, what
-    a full downlink brings in a round trip comes on top.
+    d = 11u, 4 left the origin without requests: live .79 at N = 5, where 22 give .88 to .93. With
+    delay, what a full downlink brings in a round trip comes on top.
     """
     ratio = place.downlink_bytes_per_second / links.client_uplink_bytes_per_second
     if math.isnan(ratio):  # Both are unlimited.
