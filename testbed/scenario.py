@@ -22,7 +22,7 @@ from testbed.table import Table, on_one_line
 from testbed.units import parse_rate, parse_seconds, parse_size
 
 PLACEMENTS = ("origin apart", "together", "one each")
-"""How roles are placed in processes. `origin apart`: origin and tracker in one, clients in another."""
+"""How roles are placed in processes. `origin apart`: origin and tracker in one, clients in others."""
 
 #: Far beyond what one machine runs; a slip of a finger should not fill its memory.
 CLIENTS_LIMIT = 100_000_000

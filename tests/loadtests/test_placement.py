@@ -39,6 +39,14 @@ def test_origin_apart_keeps_the_tracker_with_the_origin():
     assert (second.role, second.node_ids) == ("client", (1, 2))
 
 
+def test_a_crowd_of_clients_shares_two_processes():
+    crowd = [place(0, "origin"), *(place(number, "client") for number in range(1, 18))]
+    origin, *clients = place_in_processes(crowd, "origin apart")
+    assert origin.node_ids == (0,)
+    assert [len(one.node_ids) for one in clients] == [9, 8]
+    assert sorted(node for one in clients for node in one.node_ids) == list(range(1, 18))
+
+
 def test_together_is_one_mixed_process():
     (only,) = place_in_processes(SWARM, "together")
     assert (only.role, only.node_ids) == ("mixed", (0, 1, 2, 3))
