@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from testbed.cast import Place
 from testbed.errors import LocalMisuse
 
-
 #: From so many clients on they share two processes. A swarm of 32 in one took 74-80 % of a core on a
 #: 2-core machine, and at 80 % a run is void: the node host would be what was measured.
 CROWD = 16
