@@ -123,7 +123,7 @@ def _run_all(
     if not records:
         writer.discard()
         return outcome
-    if outcome.status == "complete" and (reasons := doubts(records)):
+    if outcome.status == "complete" and (reasons := doubts(writer.folder, writer.manifest, records)):
         outcome.status = "invalid"
         outcome.reasons += reasons
     with uninterrupted():

@@ -18,7 +18,7 @@ from peers.torrent import BLOCK_BYTES, Torrent, default_piece_bytes, make
 from peers.tracker import TrackerNode
 from peers.wire import PeerWire
 from servers.wire import Http
-from testbed.cast import ORIGIN, Place, Role
+from testbed.cast import Place, Role, origin_and_clients
 from testbed.content import Content
 from testbed.errors import LocalMisuse
 from testbed.node import Address, Node, NodeId
@@ -75,24 +75,8 @@ class SwarmCast:
     def places(self) -> tuple[Place, ...]:
         """The origin, its clients, and the tracker as the last."""
         links = self._links
-        origin = Place(
-            node_id=ORIGIN,
-            role="origin",
-            accepts=PEER_WIRE,
-            uplink_bytes_per_second=links.origin_uplink_bytes_per_second,
-            downlink_bytes_per_second=links.origin_downlink_bytes_per_second,
-            latency_seconds=links.latency_seconds,
-        )
-        clients = (
-            Place(
-                node_id=NodeId(number),
-                role="client",
-                accepts=PEER_WIRE,
-                uplink_bytes_per_second=links.client_uplink_bytes_per_second,
-                downlink_bytes_per_second=links.client_downlink_bytes_per_second,
-                latency_seconds=links.latency_seconds,
-            )
-            for number in range(1, self._clients + 1)
+        peers = origin_and_clients(
+            links, self._clients, origin_accepts=PEER_WIRE, clients_accept=PEER_WIRE
         )
         tracker = Place(
             node_id=NodeId(self._clients + 1),
@@ -102,7 +86,7 @@ class SwarmCast:
             downlink_bytes_per_second=TRACKER_BYTES_PER_SECOND,
             latency_seconds=links.latency_seconds,
         )
-        return (origin, *clients, tracker)
+        return (*peers, tracker)
 
     @property
     def wires(self) -> Mapping[str, Wire]:

@@ -12,10 +12,10 @@ from servers.files import OneFile
 from servers.node import BLOCK_BYTES, FileHost
 from servers.settings import read_settings
 from servers.wire import Http
-from testbed.cast import ORIGIN, Place, Role
+from testbed.cast import Place, Role, origin_and_clients
 from testbed.content import Content
 from testbed.errors import LocalMisuse
-from testbed.node import Address, Node, NodeId
+from testbed.node import Address, Node
 from testbed.scenario import Scenario
 from testbed.storage import Storage
 from testbed.wire import Wire
@@ -43,27 +43,9 @@ class ServerCast:
     @property
     def places(self) -> tuple[Place, ...]:
         """The origin and its clients."""
-        links = self._links
-        origin = Place(
-            node_id=ORIGIN,
-            role="origin",
-            accepts=HTTP_WIRE,
-            uplink_bytes_per_second=links.origin_uplink_bytes_per_second,
-            downlink_bytes_per_second=links.origin_downlink_bytes_per_second,
-            latency_seconds=links.latency_seconds,
+        return origin_and_clients(
+            self._links, self._clients, origin_accepts=HTTP_WIRE, clients_accept=None
         )
-        clients = (
-            Place(
-                node_id=NodeId(number),
-                role="client",
-                accepts=None,
-                uplink_bytes_per_second=links.client_uplink_bytes_per_second,
-                downlink_bytes_per_second=links.client_downlink_bytes_per_second,
-                latency_seconds=links.latency_seconds,
-            )
-            for number in range(1, self._clients + 1)
-        )
-        return (origin, *clients)
 
     @property
     def wires(self) -> Mapping[str, Wire]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from testbed.node import Address, Node, NodeId
+from testbed.scenario import Links
 from testbed.storage import Storage
 from testbed.wire import Wire
 
@@ -34,6 +35,32 @@ class Place:
     uplink_bytes_per_second: float
     downlink_bytes_per_second: float
     latency_seconds: float
+
+
+def origin_and_clients(
+    links: Links, clients: int, *, origin_accepts: str, clients_accept: str | None
+) -> tuple[Place, ...]:
+    """Give the places that both architectures have: on equal links, which is the point."""
+    origin = Place(
+        node_id=ORIGIN,
+        role="origin",
+        accepts=origin_accepts,
+        uplink_bytes_per_second=links.origin_uplink_bytes_per_second,
+        downlink_bytes_per_second=links.origin_downlink_bytes_per_second,
+        latency_seconds=links.latency_seconds,
+    )
+    others = (
+        Place(
+            node_id=NodeId(number),
+            role="client",
+            accepts=clients_accept,
+            uplink_bytes_per_second=links.client_uplink_bytes_per_second,
+            downlink_bytes_per_second=links.client_downlink_bytes_per_second,
+            latency_seconds=links.latency_seconds,
+        )
+        for number in range(1, clients + 1)
+    )
+    return (origin, *others)
 
 
 class Cast(Protocol):

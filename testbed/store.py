@@ -70,6 +70,11 @@ class RunWriter:
             self.trials.mkdir(parents=True)
             self._write_manifest()
 
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """What run.json says so far."""
+        return self._manifest
+
     def note(self, key: str, value: Any) -> None:
         """Put something more into run.json: the environment, what the content was."""
         self._manifest[key] = value
