@@ -28,7 +28,7 @@ from analysis.figure_style import (
 )
 from analysis.statistics import Crossover
 from analysis.thresholds import split
-from testbed.scenario import Threshold
+from testbed.thresholds import Threshold
 
 MEBIBYTE = 1024 * 1024
 LEAST_RATIO_FOR_LOGARITHMS = 5.0

@@ -12,7 +12,7 @@ from operator import attrgetter
 
 from analysis import wording
 from analysis.points import Point
-from testbed.scenario import Threshold
+from testbed.thresholds import Threshold
 
 Reading = Callable[[Point], float | None]
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from loadtests.plan import TrialPlan, plan_content
 from loadtests.simulated_trial import SimulatedTrial
 from testbed import content
-from testbed.scenario import Links, Scenario
+from testbed.links import Links
+from testbed.scenario import Scenario
 
 KIB = 1024
 BLOCK_BYTES = 16 * KIB

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from analysis.theory import bounds
+from analysis.theory.allocation import unequal_server_seconds, unequal_swarm_seconds
 from loadtests.order import Slot
 from loadtests.plan import Architecture
 from testbed.scenario import Scenario
@@ -38,6 +39,14 @@ def bound_seconds(
 ) -> float:
     """The fluid bound on a flash crowd's makespan."""
     links = scenario.links
+    if links.classes:
+        lines = links.classes_of(clients)
+        uplinks = [one.uplink_bytes_per_second for one in lines]
+        downlinks = [one.downlink_bytes_per_second for one in lines]
+        origin = links.origin_uplink_bytes_per_second
+        if architecture == "server":
+            return float(unequal_server_seconds(file_bytes, origin, downlinks))
+        return float(unequal_swarm_seconds(file_bytes, origin, uplinks, downlinks))
     if architecture == "server":
         return bounds.server_seconds(
             file_bytes,

@@ -14,9 +14,9 @@ from loadtests import preflight
 from loadtests.progress import Pace, describe_run, make_display
 from loadtests.resume import missing, resume, scenario_of_run
 from loadtests.sweep import RunOrder, RunOutcome, carry_out
-from loadtests.worlds import WORLDS, trial_runner
+from loadtests.worlds import trial_runner
 from testbed.errors import ScenarioError
-from testbed.scenario import Scenario, read_settings
+from testbed.scenario import WORLDS, Scenario, read_settings
 
 EXIT_DONE, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_UNTRUSTED, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 

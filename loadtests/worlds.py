@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from loadtests.plan import TrialPlan
 from loadtests.simulated_trial import run_simulated_trial
-from loadtests.trial import TrialProgress, run_live_trial
+from loadtests.trial import run_live_trial
+from loadtests.watching import TrialProgress
 from testbed.arrivals import parse_departures
 from testbed.errors import ScenarioError
 from testbed.record import TrialRecord
@@ -14,8 +15,6 @@ from testbed.scenario import Scenario
 
 #: Runs one trial to its record, telling on the way where it is.
 TrialRunner = Callable[[TrialPlan, Callable[[TrialProgress], None]], TrialRecord]
-
-WORLDS = ("live", "simulated", "flow")
 
 #: 127.77.0.0/16 in steps of 250 has a loopback address for so many nodes.
 LIVE_NODES_LIMIT = 60_000
@@ -30,6 +29,11 @@ def trial_runner(world: str, scenario: Scenario) -> TrialRunner:
     Raises:
       ScenarioError: the world cannot run this scenario.
     """
+    if world not in scenario.worlds:
+        raise ScenarioError(
+            f"{scenario.source}: [scenario] worlds: made for {' and '.join(scenario.worlds)}, not for "
+            f"the {world} world; try --world {scenario.worlds[0]}"
+        )
     if world == "simulated":
         if max(scenario.clients) > SIMULATED_NODES_LIMIT:
             raise ScenarioError(

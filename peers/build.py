@@ -21,8 +21,9 @@ from servers.wire import Http
 from testbed.cast import Place, Role, origin_and_clients
 from testbed.content import Content
 from testbed.errors import LocalMisuse
+from testbed.links import Links
 from testbed.node import Address, Node, NodeId
-from testbed.scenario import Links, Scenario
+from testbed.scenario import Scenario
 from testbed.storage import Storage
 from testbed.wire import Wire
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from testbed.links import ORIGIN_CLASS, Links
 from testbed.node import Address, Node, NodeId
-from testbed.scenario import Links
 from testbed.storage import Storage
 from testbed.wire import Wire
 
@@ -35,12 +35,16 @@ class Place:
     uplink_bytes_per_second: float
     downlink_bytes_per_second: float
     latency_seconds: float
+    """One way, on everything it sends; pairs of classes may have another (`Links.pairs`)."""
+    class_name: str = ORIGIN_CLASS
+    """Whose line it has: the origin's, or that of a class of clients."""
+    loss_fraction: float = 0.0
 
 
 def origin_and_clients(
     links: Links, clients: int, *, origin_accepts: str, clients_accept: str | None
 ) -> tuple[Place, ...]:
-    """Give the places that both architectures have: on equal links, which is the point."""
+    """Give the places that both architectures have: on the same links, which is the point."""
     origin = Place(
         node_id=ORIGIN,
         role="origin",
@@ -48,17 +52,20 @@ def origin_and_clients(
         uplink_bytes_per_second=links.origin_uplink_bytes_per_second,
         downlink_bytes_per_second=links.origin_downlink_bytes_per_second,
         latency_seconds=links.latency_seconds,
+        loss_fraction=links.loss_fraction,
     )
     others = (
         Place(
             node_id=NodeId(number),
             role="client",
             accepts=clients_accept,
-            uplink_bytes_per_second=links.client_uplink_bytes_per_second,
-            downlink_bytes_per_second=links.client_downlink_bytes_per_second,
-            latency_seconds=links.latency_seconds,
+            uplink_bytes_per_second=one.uplink_bytes_per_second,
+            downlink_bytes_per_second=one.downlink_bytes_per_second,
+            latency_seconds=one.latency_seconds,
+            class_name=one.name,
+            loss_fraction=one.loss_fraction,
         )
-        for number in range(1, clients + 1)
+        for number, one in enumerate(links.classes_of(clients), start=1)
     )
     return (origin, *others)
 

@@ -6,6 +6,7 @@ are and read by their packages, so that this one knows no protocol.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 import re
@@ -18,56 +19,25 @@ from typing import Any
 
 from testbed.arrivals import due_times, parse_departures
 from testbed.errors import ScenarioError, SchemaError
+from testbed.links import Links, links_from_dict, read_links
 from testbed.table import Table, on_one_line
-from testbed.units import parse_rate, parse_seconds, parse_size
+from testbed.thresholds import CLIENTS_LIMIT, Threshold, read_thresholds
+from testbed.units import parse_seconds, parse_size
+from testbed.variants import VARIANTS, Variant, read_variants
 
 PLACEMENTS = ("origin apart", "together", "one each")
 """How roles are placed in processes. `origin apart`: origin and tracker in one, clients in others."""
 
-#: Far beyond what one machine runs; a slip of a finger should not fill its memory.
-CLIENTS_LIMIT = 100_000_000
-
 #: Likewise; an interval that needs more repeats than this is not worth having.
 REPEATS_LIMIT = 10_000
 
-ARCHITECTURES = ("server", "swarm")
+WORLDS = ("live", "simulated", "flow")
+"""Where a scenario may be run: on sockets, node by node in virtual time, or as flows of classes."""
 
 TABLES = ("scenario", "links", "servers", "peers", "thresholds")
 
 #: A name becomes a folder's; these two lie beside the scenarios' folders.
 _NAME = re.compile(r"(?!(?:latest|published)\Z)[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Links:
-    """The lines of every node. Rates in bytes per second, infinity for unlimited."""
-
-    origin_uplink_bytes_per_second: float = math.inf
-    origin_downlink_bytes_per_second: float = math.inf
-    client_uplink_bytes_per_second: float = math.inf
-    client_downlink_bytes_per_second: float = math.inf
-    latency_seconds: float = 0.0
-    """One way, added to what the machine has."""
-    burst_seconds: float = 0.020
-    """How far a line may run ahead after it was idle."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Threshold:
-    """A condition the run's figures must meet, at every N between the limits."""
-
-    metric: str
-    """`<architecture>_<metric of summary.json>`."""
-    at_least: float | None = None
-    at_most: float | None = None
-    from_clients: int = 1
-    to_clients: int | None = None
-    """The last N it holds at; None: no limit."""
-
-    @property
-    def architecture(self) -> str:
-        """Which architecture it speaks of: what its name begins with."""
-        return self.metric.partition("_")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +57,18 @@ class Scenario:
     arrivals: str = "flash crowd"
     departures: str = "after the last"
     trial_limit_seconds: float = 60.0
+    worlds: tuple[str, ...] = WORLDS
+    """Those that it was made for; the others refuse it."""
     placements: tuple[str, ...] = (PLACEMENTS[0],)
     """Given to the repeats in turn."""
     links: Links = field(default_factory=Links)
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """[servers] and [peers], read by their packages."""
     thresholds: tuple[Threshold, ...] = ()
+    variant: str = ""
+    """Which of the file's [[variants]] this is; empty if it has none."""
+    against_first: tuple[Threshold, ...] = ()
+    """What the ratios of this variant's figures to the first variant's must meet, at the same N."""
     source: str = "scenario"
     """Name of the file, for messages."""
 
@@ -122,13 +98,15 @@ def from_dict(data: Mapping[str, Any]) -> Scenario:
     """
     try:
         values = dict(data)
-        rates = {
-            key: math.inf if value is None else value for key, value in values.pop("links").items()
-        }
-        thresholds = tuple(Threshold(**item) for item in values.pop("thresholds"))
-        for key in ("clients", "placements"):
+        links = links_from_dict(values.pop("links"))
+        # Runs of the first release know neither of these.
+        values.setdefault("against_first", ())
+        values.setdefault("worlds", WORLDS)
+        for key in ("thresholds", "against_first"):
+            values[key] = tuple(Threshold(**item) for item in values[key])
+        for key in ("clients", "placements", "worlds"):
             values[key] = tuple(values[key])
-        return Scenario(links=Links(**rates), thresholds=thresholds, **values)
+        return Scenario(links=links, **values)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SchemaError(f"scenario: expected what a run records of one: {error!r}") from None
 
@@ -160,7 +138,7 @@ def read_settings(settings: Iterable[str]) -> dict[str, object]:
 
 
 def load(path: Path, overrides: Mapping[str, object] | None = None) -> Scenario:
-    """Read a scenario file.
+    """Read a scenario file; of one with variants, what they have in common.
 
     A relative `file` in it is looked for beside it; one in the overrides, from the working folder.
 
@@ -171,6 +149,38 @@ def load(path: Path, overrides: Mapping[str, object] | None = None) -> Scenario:
     Raises:
       ScenarioError: one line naming file, key and what was expected.
     """
+    document = _read_document(path)
+    read_variants(document.pop(VARIANTS, None), str(path))
+    for dotted, value in (overrides or {}).items():
+        _override(document, dotted, value)
+    return parse(document, str(path))
+
+
+def load_variants(path: Path, overrides: Mapping[str, object] | None = None) -> tuple[Scenario, ...]:
+    """Read a scenario file once for each of its variants; of one that has none, as it is.
+
+    Args:
+      path: The file.
+      overrides: As for `load`; they also replace what a variant sets.
+
+    Raises:
+      ScenarioError: one line naming file, key and what was expected.
+    """
+    document = _read_document(path)
+    variants = read_variants(document.pop(VARIANTS, None), str(path))
+    scenarios = []
+    for variant in variants or (Variant(name="", settings={}, against_first=()),):
+        whole = copy.deepcopy(document)
+        for dotted, value in {**variant.settings, **(overrides or {})}.items():
+            _override(whole, dotted, value)
+        scenario = parse(whole, str(path))
+        scenarios.append(
+            dataclasses.replace(scenario, variant=variant.name, against_first=variant.against_first)
+        )
+    return tuple(scenarios)
+
+
+def _read_document(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             document = tomllib.load(file)
@@ -185,9 +195,7 @@ def load(path: Path, overrides: Mapping[str, object] | None = None) -> Scenario:
     main = document.get("scenario")
     if isinstance(main, dict) and isinstance(main.get("file"), str) and main["file"]:
         main["file"] = str(path.parent / main["file"])
-    for dotted, value in (overrides or {}).items():
-        _override(document, dotted, value)
-    return parse(document, str(path))
+    return document
 
 
 #: Keys that say the same thing in two ways: to give one takes the other away.
@@ -224,9 +232,9 @@ def parse(document: Mapping[str, Any], source: str) -> Scenario:
     main = Table(document["scenario"], "scenario", source)
     scenario = Scenario(
         **_read_main(main),
-        links=_read_links(Table(document.get("links", {}), "links", source)),
+        links=read_links(document.get("links", {}), source),
         tables={name: dict(document.get(name, {})) for name in ("servers", "peers")},
-        thresholds=_read_thresholds(document.get("thresholds", {}), source),
+        thresholds=read_thresholds(document.get("thresholds", {}), "thresholds", source),
         source=source,
     )
     main.finish()
@@ -260,7 +268,8 @@ def _read_main(table: Table) -> dict[str, Any]:
     )
     values["departures"] = table.sentence("departures", "after the last", parse_departures)
     values["trial_limit_seconds"] = table.quantity("trial_limit", parse_seconds, 60.0)
-    values["placements"] = _read_placements(table)
+    values["placements"] = _read_some(table, "placement", PLACEMENTS, (PLACEMENTS[0],))
+    values["worlds"] = _read_some(table, "worlds", WORLDS, WORLDS)
     return values
 
 
@@ -280,46 +289,13 @@ def _read_clients(table: Table) -> tuple[int, ...]:
     return tuple(sorted(clients))
 
 
-def _read_placements(table: Table) -> tuple[str, ...]:
-    placement = table.take("placement", PLACEMENTS[0])
-    placements = placement if isinstance(placement, list) else [placement]
-    if not placements or any(item not in PLACEMENTS for item in placements):
-        expected = ", ".join(f'"{item}"' for item in PLACEMENTS)
-        raise table.fail("placement", f"expected one or a list of {expected}, not {placement!r}")
-    return tuple(placements)
-
-
-def _read_links(table: Table) -> Links:
-    values: dict[str, float] = {}
-    for key in ("origin_uplink", "origin_downlink", "client_uplink", "client_downlink"):
-        values[f"{key}_bytes_per_second"] = table.quantity(key, parse_rate, math.inf)
-    values["latency_seconds"] = table.quantity("latency", parse_seconds, 0.0, zero=True)
-    values["burst_seconds"] = table.quantity("burst", parse_seconds, 0.020, zero=True)
-    table.finish()
-    return Links(**values)
-
-
-def _read_thresholds(table: Mapping[str, Any], source: str) -> tuple[Threshold, ...]:
-    thresholds = []
-    for metric, condition in table.items():
-        if metric.partition("_")[0] not in ARCHITECTURES:
-            raise ScenarioError(
-                f"{source}: [thresholds] {on_one_line(metric)}: expected a name that begins with "
-                "server_ or swarm_"
-            )
-        if not isinstance(condition, dict):
-            raise ScenarioError(
-                f"{source}: [thresholds] {metric}: expected {{ at_least = … }} or {{ at_most = … }}"
-            )
-        values = Table(condition, f"thresholds.{metric}", source)
-        limits = {key: values.number(key) for key in ("at_least", "at_most")}
-        if limits["at_least"] is None and limits["at_most"] is None:
-            raise values.fail("at_least", "expected at_least or at_most")
-        first = values.whole("from_clients", 1, 1)
-        last = values.whole("to_clients", CLIENTS_LIMIT, first)
-        bounded = "to_clients" in condition
-        values.finish()
-        thresholds.append(
-            Threshold(metric=metric, from_clients=first, to_clients=last if bounded else None, **limits)
-        )
-    return tuple(thresholds)
+def _read_some(
+    table: Table, key: str, known: tuple[str, ...], default: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Take one or several of what is known."""
+    value = table.take(key, list(default))
+    chosen = value if isinstance(value, list) else [value]
+    if not chosen or any(item not in known for item in chosen):
+        expected = ", ".join(f'"{item}"' for item in known)
+        raise table.fail(key, f"expected one or a list of {expected}, not {value!r}")
+    return tuple(chosen)

@@ -103,6 +103,15 @@ def parse_seconds(text: object) -> float:
     return float(_parse(text, _SECONDS, 'a duration such as "20 ms"'))
 
 
+def parse_fraction(text: object) -> float:
+    """Read a part of a whole such as `"0.5 %"`; 1 % is 0.01.
+
+    Raises:
+      UnitError: no number, no unit, an unknown unit, or negative.
+    """
+    return float(_parse(text, {"%": Fraction(1, 100)}, 'a part such as "0.5 %"'))
+
+
 def format_bytes(size_bytes: float) -> str:
     """Write a size for people, in binary units with three digits or more."""
     size = float(size_bytes)

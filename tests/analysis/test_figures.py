@@ -6,7 +6,7 @@ import pytest
 from analysis import figures, figures_of_nodes
 from analysis.figure_style import SERVER_COLOUR, SWARM_COLOUR, styled
 from analysis.statistics import Crossover
-from testbed.scenario import Threshold
+from testbed.thresholds import Threshold
 
 CLIENTS = (1, 4, 8, 32)
 

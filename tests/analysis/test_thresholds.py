@@ -1,7 +1,7 @@
 from types import SimpleNamespace
 
 from analysis.thresholds import judge, unknown_metrics
-from testbed.scenario import Threshold
+from testbed.thresholds import Threshold
 
 
 def point(architecture, clients, efficiency):

@@ -6,7 +6,8 @@ import pytest
 
 from loadtests import estimate
 from loadtests.order import Slot, trial_order
-from testbed.scenario import Links, Scenario
+from testbed.links import Links
+from testbed.scenario import Scenario
 
 MIB = 1024 * 1024
 FILE_BYTES = 5 * MIB // 2

@@ -21,7 +21,8 @@ from loadtests.progress import (
     makespan_seconds,
 )
 from loadtests.trial import TrialProgress
-from testbed.scenario import Links, Scenario
+from testbed.links import Links
+from testbed.scenario import Scenario
 from tests.testbed.make_record import make_record
 
 MIB = 1024 * 1024

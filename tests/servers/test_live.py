@@ -18,8 +18,9 @@ from servers.host import place_host
 from testbed.cast import ORIGIN
 from testbed.content import made_up
 from testbed.link import Pacer
+from testbed.links import Links
 from testbed.live import LiveWorld
-from testbed.scenario import Links, Scenario
+from testbed.scenario import Scenario
 from testbed.sockets import loopback_host
 from testbed.storage import FileStorage
 

@@ -11,7 +11,8 @@ from servers.settings import ServerSettings, read_settings
 from servers.wire import Http
 from testbed.content import made_up
 from testbed.errors import LocalMisuse, ScenarioError
-from testbed.scenario import Links, Scenario
+from testbed.links import Links
+from testbed.scenario import Scenario
 from testbed.storage import FileStorage
 
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from testbed import scenario as scenarios
 from testbed.errors import ScenarioError, SchemaError
-from testbed.scenario import PLACEMENTS, Links, Scenario, Threshold
+from testbed.links import Links
+from testbed.scenario import PLACEMENTS, Scenario
+from testbed.thresholds import Threshold
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "scenarios").glob("*.toml"))
@@ -90,6 +92,8 @@ def test_every_shipped_scenario_is_complete(path):
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_shipped_scenario_fits_a_small_machine(path):
     scenario = scenarios.load(path)
+    if "live" not in scenario.worlds:
+        return
     links = scenario.links
     most = max(scenario.clients)
     # Together the links carry what the clients can upload, at most; a small machine moves 42 MB/s.

@@ -9,8 +9,9 @@ from typing import Any
 from loadtests.plan import Architecture, TrialPlan, plan_content
 from loadtests.simulated_trial import SimulatedTrial
 from testbed import content
+from testbed.links import Links
 from testbed.record import NodeRow, TrialRecord
-from testbed.scenario import Links, Scenario
+from testbed.scenario import Scenario
 
 KIB = 1024
 

@@ -1,0 +1,74 @@
+"""Conditions that a run's figures must meet: how a scenario writes them.
+
+    swarm_efficiency = { at_least = 0.80, from_clients = 8 }
+
+What the names mean is known where the figures are made, in `analysis.thresholds`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from testbed.errors import ScenarioError
+from testbed.table import Table, on_one_line
+
+#: Far beyond what one machine runs; a slip of a finger should not fill its memory.
+CLIENTS_LIMIT = 100_000_000
+
+ARCHITECTURES = ("server", "swarm")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A condition the run's figures must meet, at every N between the limits."""
+
+    metric: str
+    """`<architecture>_<metric of summary.json>`."""
+    at_least: float | None = None
+    at_most: float | None = None
+    from_clients: int = 1
+    to_clients: int | None = None
+    """The last N it holds at; None: no limit."""
+
+    @property
+    def architecture(self) -> str:
+        """Which architecture it speaks of: what its name begins with."""
+        return self.metric.partition("_")[0]
+
+
+def read_thresholds(table: Mapping[str, Any], name: str, source: str) -> tuple[Threshold, ...]:
+    """Read a table of conditions.
+
+    Args:
+      table: As TOML has it.
+      name: What the table is called, for messages.
+      source: In which file, for messages.
+
+    Raises:
+      ScenarioError: one line naming file, key and what was expected.
+    """
+    thresholds = []
+    for metric, condition in table.items():
+        if metric.partition("_")[0] not in ARCHITECTURES:
+            raise ScenarioError(
+                f"{source}: [{name}] {on_one_line(metric)}: expected a name that begins with "
+                "server_ or swarm_"
+            )
+        if not isinstance(condition, dict):
+            raise ScenarioError(
+                f"{source}: [{name}] {metric}: expected {{ at_least = … }} or {{ at_most = … }}"
+            )
+        values = Table(condition, f"{name}.{metric}", source)
+        limits = {key: values.number(key) for key in ("at_least", "at_most")}
+        if limits["at_least"] is None and limits["at_most"] is None:
+            raise values.fail("at_least", "expected at_least or at_most")
+        first = values.whole("from_clients", 1, 1)
+        last = values.whole("to_clients", CLIENTS_LIMIT, first)
+        bounded = "to_clients" in condition
+        values.finish()
+        thresholds.append(
+            Threshold(metric=metric, from_clients=first, to_clients=last if bounded else None, **limits)
+        )
+    return tuple(thresholds)
