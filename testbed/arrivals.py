@@ -13,6 +13,7 @@
 | `at completion` | each leaves when it has the file |
 | `after 10 s of seeding` | each stays that long once it has the file |
 | `gives up at 0.001 /s` | who is not done gives up at this rate; who is done stays |
+| `gives up at 0.001 /s, else after 10 s of seeding` | the same, and who is done leaves as it says |
 
 The first node always comes at 0, so that a trial does not begin with waiting.
 """
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from random import Random
 
@@ -32,7 +33,7 @@ _EVERY = re.compile(r"every (.+)\Z")
 _POISSON = re.compile(r"poisson at (.+) /s\Z")
 _DECAYING = re.compile(r"decaying over (.+)\Z")
 _SEEDING = re.compile(r"after (.+) of seeding\Z")
-_ABORTING = re.compile(r"gives up at (.+) /s\Z")
+_ABORTING = re.compile(r"gives up at (\S+) /s(?:, else (?!gives up)(.+))?\Z")
 _PER_SECOND = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?\Z")
 
 FLASH_CROWD = "flash crowd"
@@ -68,6 +69,27 @@ def due_times(arrivals: str, count: int, rng: Random) -> tuple[float, ...]:
     )
 
 
+def mean_due_seconds(arrivals: str, count: int, number: float) -> float:
+    """When one of `count` nodes joins on average, in seconds from the start of the arrivals.
+
+    Args:
+      arrivals: One of the sentences above.
+      count: How many nodes come.
+      number: Which of them, from 0; a fraction lies between two.
+
+    Raises:
+      ScenarioError: the sentence is none of the above.
+    """
+    if match := _EVERY.match(arrivals):
+        return number * _positive_seconds(match.group(1))
+    if match := _POISSON.match(arrivals):
+        return number / _positive_rate(match.group(1))
+    if match := _DECAYING.match(arrivals):
+        return -_positive_seconds(match.group(1)) * math.log1p(-(number + 0.5) / count)
+    due_times(arrivals, 1, Random(0))
+    return 0.0
+
+
 def _decaying(scale_seconds: float, count: int, rng: Random) -> tuple[float, ...]:
     """Arrivals at a rate proportional to exp(-t / scale), given that `count` nodes come in all.
 
@@ -101,10 +123,12 @@ def parse_departures(sentence: str) -> Departures:
     if match := _SEEDING.match(sentence):
         return Departures(seeding_seconds=parse_seconds(match.group(1)))
     if match := _ABORTING.match(sentence):
-        return Departures(aborts_per_second=_positive_rate(match.group(1)))
+        stays = parse_departures(match.group(2) or AFTER_THE_LAST)
+        return replace(stays, aborts_per_second=_positive_rate(match.group(1)))
     raise ScenarioError(
         f'expected "{AFTER_THE_LAST}", "{AT_COMPLETION}", "after 10 s of seeding" or '
-        f'"gives up at 0.001 /s", not {sentence!r}'
+        f'"gives up at 0.001 /s" or "gives up at 0.001 /s, else after 10 s of seeding", '
+        f"not {sentence!r}"
     )
 
 

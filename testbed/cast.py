@@ -7,7 +7,7 @@ found are up, and their addresses known, before those who look for them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -68,6 +68,33 @@ def origin_and_clients(
         for number, one in enumerate(links.classes_of(clients), start=1)
     )
     return (origin, *others)
+
+
+def pair_delays(
+    links: Links, places: Iterable[Place], host_of: Callable[[NodeId], str]
+) -> dict[str, dict[str, float]]:
+    """Say which delays pairs of classes have of their own.
+
+    Args:
+      links: The lines.
+      places: All nodes. Those of the origin's class are the origin and the tracker beside it.
+      host_of: Where a node lives in this world.
+
+    Returns:
+      By the sender's class: the hosts of the receivers, and the seconds it takes to them.
+    """
+    delays: dict[str, dict[str, float]] = {}
+    if not links.pairs:
+        return delays
+    hosts: dict[str, list[str]] = {}
+    for place in places:
+        hosts.setdefault(place.class_name, []).append(host_of(place.node_id))
+    for sender in hosts:
+        for receiver, there in hosts.items():
+            seconds = links.latency_between(sender, receiver)
+            if seconds is not None:
+                delays.setdefault(sender, {}).update(dict.fromkeys(there, seconds))
+    return delays
 
 
 class Cast(Protocol):

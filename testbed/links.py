@@ -8,7 +8,7 @@ All clients have equal lines unless the scenario divides them into classes:
     client_uplink = "20 kB/s"
 
 A class takes what it does not name from [links]. `share` is its part of the clients: of shares 13, 14
-and 13, forty clients make 13, 14 and 13, and every shorter row of them comes as close as can be.
+and 13, forty clients make 13, 14 and 13, and whichever class is furthest behind gets the next.
 Classes at a distance from each other, or from the origin, are named in pairs:
 
     [[links.pairs]]
@@ -98,7 +98,7 @@ class Links:
     def classes_of(self, clients: int) -> list[ClientClass]:
         """Say of which class each of N clients is, in the order of their numbers.
 
-        Every beginning of the list is divided as the shares say, to within one of each class.
+        Every whole multiple of the sum of the shares is divided exactly.
         """
         classes = self.client_classes
         if len(classes) == 1:

@@ -149,6 +149,17 @@ class Send(msgspec.Struct, frozen=True, gc=False):
     message: Message
 
 
+class SendEach(msgspec.Struct, frozen=True, gc=False):
+    """Send one control message on each of these links: the same as a `Send` for each, in this order.
+
+    HAVE goes to some twenty neighbours at once and is half of all messages: one effect in place of
+    twenty, and in the simulated world one call.
+    """
+
+    links: list[LinkId]
+    message: Message
+
+
 class HangUp(msgspec.Struct, frozen=True, gc=False):
     """End a link once what was sent on it has left. `violation`: the remote broke the protocol."""
 
@@ -186,7 +197,7 @@ class Finished(msgspec.Struct, frozen=True, gc=False):
     reason: str = ""
 
 
-Effect = Dial | Send | HangUp | Observe | Finished
+Effect = Dial | Send | SendEach | HangUp | Observe | Finished
 
 
 # --- The node -------------------------------------------------------------------------------

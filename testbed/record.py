@@ -15,7 +15,8 @@ import msgspec
 
 #: Form of the files. Rises when columns change.
 #: 1: first form.
-SCHEMA_VERSION = 1
+#: 2: `nodes` in nodes.parquet; in a run of version 1 every row is one node.
+SCHEMA_VERSION = 2
 
 #: Rises when the same scenario would give other numbers; runs of different versions are not compared.
 #: 1: first method.
@@ -45,6 +46,13 @@ NODE_COLUMNS = (
     *_TRIAL,
     Column("node_id", "int64", "", "Stable within a trial; 0 is the origin."),
     Column("role", "string", "", "`origin`, `client` or `tracker`."),
+    Column(
+        "nodes",
+        "int64",
+        "",
+        "How many nodes the row stands for. 1, but in the flow world, where it is a class of nodes: "
+        "rates and times are then those of each, bytes and counts those of all together.",
+    ),
     Column("address", "string", "", "Host and port where it lived."),
     Column("process", "int64", "", "Which process of the trial it lived in, from 0."),
     Column("placement", "string", "", "How roles were placed in processes."),
@@ -162,6 +170,7 @@ class NodeRow(msgspec.Struct, kw_only=True):
     repeat: int
     node_id: int
     role: str
+    nodes: int = 1
     address: str
     process: int
     placement: str

@@ -20,8 +20,9 @@ from typing import Any
 from testbed.arrivals import due_times, parse_departures
 from testbed.errors import ScenarioError, SchemaError
 from testbed.links import Links, links_from_dict, read_links
+from testbed.outages import NEVER, parse_outage
 from testbed.table import Table, on_one_line
-from testbed.thresholds import CLIENTS_LIMIT, Threshold, read_thresholds
+from testbed.thresholds import ARCHITECTURES, CLIENTS_LIMIT, Threshold, read_thresholds
 from testbed.units import parse_seconds, parse_size
 from testbed.variants import VARIANTS, Variant, read_variants
 
@@ -56,7 +57,12 @@ class Scenario:
     """Path of the user's file; instead of `file_bytes`."""
     arrivals: str = "flash crowd"
     departures: str = "after the last"
+    origin_leaves: str = NEVER
+    tracker_leaves: str = NEVER
+    """See `testbed.outages`."""
     trial_limit_seconds: float = 60.0
+    architectures: tuple[str, ...] = ARCHITECTURES
+    """Which of both are measured."""
     worlds: tuple[str, ...] = WORLDS
     """Those that it was made for; the others refuse it."""
     placements: tuple[str, ...] = (PLACEMENTS[0],)
@@ -75,6 +81,11 @@ class Scenario:
     def placement(self, repeat: int) -> str:
         """How roles are placed in this repeat."""
         return self.placements[repeat % len(self.placements)]
+
+    @property
+    def has_outages(self) -> bool:
+        """Whether somebody leaves whom the others rely on, so that clients may go without."""
+        return self.origin_leaves != NEVER or self.tracker_leaves != NEVER
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved scenario for run.json; plain numbers, infinity as None."""
@@ -99,12 +110,13 @@ def from_dict(data: Mapping[str, Any]) -> Scenario:
     try:
         values = dict(data)
         links = links_from_dict(values.pop("links"))
-        # Runs of the first release know neither of these.
+        # Runs of the first release know none of these.
         values.setdefault("against_first", ())
         values.setdefault("worlds", WORLDS)
+        values.setdefault("architectures", ARCHITECTURES)
         for key in ("thresholds", "against_first"):
             values[key] = tuple(Threshold(**item) for item in values[key])
-        for key in ("clients", "placements", "worlds"):
+        for key in ("clients", "placements", "architectures", "worlds"):
             values[key] = tuple(values[key])
         return Scenario(links=links, **values)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -267,8 +279,11 @@ def _read_main(table: Table) -> dict[str, Any]:
         "arrivals", "flash crowd", lambda sentence: due_times(sentence, 1, Random(0))
     )
     values["departures"] = table.sentence("departures", "after the last", parse_departures)
+    for key in ("origin_leaves", "tracker_leaves"):
+        values[key] = table.sentence(key, NEVER, parse_outage)
     values["trial_limit_seconds"] = table.quantity("trial_limit", parse_seconds, 60.0)
     values["placements"] = _read_some(table, "placement", PLACEMENTS, (PLACEMENTS[0],))
+    values["architectures"] = _read_some(table, "architectures", ARCHITECTURES, ARCHITECTURES)
     values["worlds"] = _read_some(table, "worlds", WORLDS, WORLDS)
     return values
 

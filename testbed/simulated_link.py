@@ -9,10 +9,12 @@ downlink but not held. A link has room while less than a window of payload waits
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from testbed.link import Pacer
+from testbed.links import loss_limited_rate
 from testbed.node import Address, DialFailed, LinkId, Message, Node, Received
 from testbed.station import Link, Station
 
@@ -32,7 +34,14 @@ CLOSED = "closed by the remote"
 class SimulatedLink(Link):
     """One end of a connection in virtual time."""
 
-    __slots__ = ("_arrivals_clear_at", "_ended", "_waiting_bytes", "_waiting_messages", "far")
+    __slots__ = (
+        "_arrivals_clear_at",
+        "_ended",
+        "_waiting_bytes",
+        "_waiting_messages",
+        "_way",
+        "far",
+    )
 
     station: SimulatedStation
     far: SimulatedLink
@@ -47,11 +56,25 @@ class SimulatedLink(Link):
         """Payload messages, and all that arrived behind them."""
         self._arrivals_clear_at = 0.0
         """When the last of the payload passes."""
+        self._way: Pacer | None = None
+        """What loss leaves of the way to the far end; None if nothing is lost."""
 
     @property
     def has_room(self) -> bool:
         """Whether less than a window waits at the far end."""
         return self.far._waiting_bytes < WINDOW_BYTES
+
+    def narrow(self) -> None:
+        """Let loss have its effect, once both ends are known.
+
+        What is lost is sent again, over the same way: TCP hands over in order, so that all that was
+        sent later waits. The way carries what Mathis and others found for a loss and a round trip. What
+        the second sending takes of the sender's uplink, a share of p, is left out.
+        """
+        round_trip = self.latency_seconds + self.far.latency_seconds
+        rate = loss_limited_rate(self.station.loss_fraction, round_trip)
+        if rate < math.inf:
+            self._way = Pacer(rate, 0.0)
 
     # --- Messages ---------------------------------------------------------------------------
 
@@ -63,28 +86,37 @@ class SimulatedLink(Link):
         station, far = self.station, self.far
         station.ledger.uploaded_wire_bytes += size
         world = station.world
-        passes_at = far.station.downlink.reserve(size, world.time)
         if payload:
             station.ledger.uploaded_payload_bytes += payload
             far._waiting_bytes += payload
+        if self._way is not None:
+            world.call_at(self._way.reserve(size, world.time), self._arrive, message, size, payload)
+            return
+        self._arrive(message, size, payload)
+
+    def _arrive(self, message: Message, size: int, payload: int) -> None:
+        """The way is behind it: let the far end's downlink have it."""
+        far, world = self.far, self.station.world
+        # `Pacer.reserve`, written out here and below: a call less for every message.
+        downlink = far.station.downlink
+        earliest = world.time - downlink.burst_seconds
+        free_at = downlink.free_at
+        passes_at = (free_at if free_at > earliest else earliest) + size / downlink.bytes_per_second
+        downlink.free_at = passes_at
+        downlink.reserved_bytes += size
+        if payload:
             far._waiting_messages += 1
             far._arrivals_clear_at = passes_at
             world.call_at(passes_at, far._payload_passed, message, size, payload)
         elif far._waiting_messages:
             far._waiting_messages += 1
-            world.call_at(far._arrivals_clear_at, far._deliver_late, message, size)
+            world.call_at(far._arrivals_clear_at, far._deliver_late, message)
         else:
-            world.arrived.append((far._deliver, (message, size)))
+            world.arrived.append((deliver, far, message))
 
-    def _deliver(self, message: Message, size: int) -> None:
-        station = self.station
-        station.ledger.downloaded_wire_bytes += size
-        if self.id in station.links:
-            station.feed(Received(self.id, message))
-
-    def _deliver_late(self, message: Message, size: int) -> None:
+    def _deliver_late(self, message: Message) -> None:
         self._waiting_messages -= 1
-        self._deliver(message, size)
+        deliver(self, message)
 
     def _payload_passed(self, message: Message, size: int, payload: int) -> None:
         """The downlink has taken payload that waited: it has arrived."""
@@ -105,16 +137,40 @@ class SimulatedLink(Link):
         if self._ended:
             return
         self._ended = True
-        far = self.far
         world = self.station.world
+        if self._way is not None and self._way.free_at > world.time:
+            world.call_at(self._way.free_at, self._end_far)
+        else:
+            self._end_far()
+
+    def _end_far(self) -> None:
+        far, world = self.far, self.station.world
         if far._waiting_messages:
             world.call_at(far._arrivals_clear_at, far._ended_by_remote)
         else:
-            world.arrived.append((far._ended_by_remote, ()))
+            world.call_soon(far._ended_by_remote)
 
     def _ended_by_remote(self) -> None:
         self._ended = True
         self.station.link_is_down(self, CLOSED)
+
+
+def deliver(link: SimulatedLink, message: Message) -> None:
+    """Hand a control message to the node at this end, which is not at work."""
+    station = link.station
+    station.ledger.downloaded_wire_bytes += message.size_bytes
+    if link.up:
+        station.take(Received(link.id, message), station.world.time)
+
+
+def deliver_each(links: list[SimulatedLink], message: Message) -> None:
+    """Hand a control message to the nodes at many ends, one after the other."""
+    size = message.size_bytes
+    for link in links:
+        station = link.station
+        station.ledger.downloaded_wire_bytes += size
+        if link.up:
+            station.take(Received(link.id, message), station.world.time)
 
 
 class SimulatedStation(Station):
@@ -129,8 +185,11 @@ class SimulatedStation(Station):
         downlink: Pacer,
         latency_seconds: float,
         connection_limit: int,
+        delays: Mapping[str, float] | None,
+        loss_fraction: float,
     ) -> None:
-        super().__init__(world, node, address, uplink, downlink, latency_seconds)
+        super().__init__(world, node, address, uplink, downlink, latency_seconds, delays)
+        self.loss_fraction = loss_fraction
         self.world = world
         self.accepts = ""
         """The wire of the links it takes; empty if it only dials."""
@@ -140,24 +199,26 @@ class SimulatedStation(Station):
 
     def dial(self, remote: Address, wire: str) -> None:
         """Open a link; the node hears `LinkUp` or `DialFailed` after a round trip."""
-        self._after(self.latency_seconds, self._knock, remote, wire)
+        self._after(self.latency_to(remote), self._knock, remote, wire)
 
     def _knock(self, remote: Address, wire: str) -> None:
         """The dial has reached the remote."""
         other = self.world.listener(remote)
         if other is None or other.accepts != wire:
-            self._after(self.latency_seconds, self._dial_failed, remote, wire)
+            self._after(self.latency_to(remote), self._dial_failed, remote, wire)
             return
         link_id = self.new_link_id()
         port = FIRST_DIALLING_PORT + link_id % DIALLING_PORTS
         near = SimulatedLink(self, link_id, remote)
         far = SimulatedLink(other, other.new_link_id(), (self.address[0], port))
         near.far, far.far = far, near
+        near.narrow()
+        far.narrow()
         # Asked for before anything the remote may say, so that nothing it says comes first.
-        self._after(other.latency_seconds, self._come_up, near, wire)
+        self._after(far.latency_seconds, self._come_up, near, wire)
         if len(other.links) >= other._connection_limit:
             other.count_violation("too many connections")
-            other._after(other.latency_seconds, far.hang_up)
+            other._after(far.latency_seconds, far.hang_up)
         else:
             other.link_is_up(far, dialled=False, wire=wire)
 
@@ -171,7 +232,40 @@ class SimulatedStation(Station):
         if seconds:
             self.world.call_at(self.world.time + seconds, function, *args)
         else:
-            self.world.arrived.append((function, args))
+            self.world.call_soon(function, *args)
+
+    # --- One message to many ----------------------------------------------------------------
+
+    def transmit_each(self, links: list[Link], message: Message) -> None:
+        """Let a control message arrive at many far ends, in one call where nothing is before it.
+
+        The same as `transmit` for each. HAVE is half of all messages.
+        """
+        world = self.world
+        size = message.size_bytes
+        at_once: list[SimulatedLink] = []
+        for link in links:
+            assert isinstance(link, SimulatedLink)
+            if link._ended:
+                continue
+            if link._way is not None:
+                link.transmit(message)
+                continue
+            self.ledger.uploaded_wire_bytes += size
+            far = link.far
+            downlink = far.station.downlink
+            earliest = world.time - downlink.burst_seconds
+            free_at = downlink.free_at
+            start = free_at if free_at > earliest else earliest
+            downlink.free_at = start + size / downlink.bytes_per_second
+            downlink.reserved_bytes += size
+            if far._waiting_messages:
+                far._waiting_messages += 1
+                world.call_at(far._arrivals_clear_at, far._deliver_late, message)
+            else:
+                at_once.append(far)
+        if at_once:
+            world.arrived.append((deliver_each, at_once, message))
 
     # --- Leaving ----------------------------------------------------------------------------
 
@@ -186,5 +280,5 @@ class SimulatedStation(Station):
         """End every link after what was sent on it."""
         now = self.world.time
         for link in list(self.links.values()):
-            del self.links[link.id]
-            self.world.call_at(max(link.clear_at, now) + self.latency_seconds, link.hang_up)
+            self.let_go(link)
+            self.world.call_at(max(link.clear_at, now) + link.latency_seconds, link.hang_up)

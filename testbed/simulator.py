@@ -18,7 +18,7 @@ import gc
 import heapq
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,7 +32,8 @@ CALLS_LIMIT = 2_000_000_000
 #: More virtual time than anybody waits for.
 SECONDS_LIMIT = 10 * 365 * 86_400.0
 
-Call = tuple[Callable[..., None], tuple[Any, ...]]
+Arrival = tuple[Callable[[Any, Any], None], Any, Any]
+"""A function and its two arguments: mostly `deliver`, a link and a message."""
 
 
 class SimulationStuck(Exception):
@@ -47,7 +48,7 @@ class SimulatedWorld:
         self.time = 0.0
         self.calls_made = 0
         """How many calls the loop has made: what a simulation costs."""
-        self.arrived: deque[Call] = deque()
+        self.arrived: deque[Arrival] = deque()
         """What crosses without delay: handed over before time moves on, but never inside a node."""
         self._listening: dict[Address, SimulatedStation] = {}
         self._due: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
@@ -65,6 +66,10 @@ class SimulatedWorld:
         self._asked += 1
         heapq.heappush(self._due, (when, self._asked, function, args))
 
+    def call_soon(self, function: Callable[..., None], *args: object) -> None:
+        """Call before time moves on, after all that was asked for in this way before."""
+        self.arrived.append((_call, function, args))
+
     # --- Stations ---------------------------------------------------------------------------
 
     def add(
@@ -76,11 +81,21 @@ class SimulatedWorld:
         uplink: Pacer,
         downlink: Pacer,
         latency_seconds: float = 0.0,
+        delays: Mapping[str, float] | None = None,
+        loss_fraction: float = 0.0,
         connection_limit: int = 4096,
     ) -> SimulatedStation:
         """Give a node a place. With `accepts`, the name of a wire, others can dial it from now on."""
         station = SimulatedStation(
-            self, node, address, uplink, downlink, latency_seconds, connection_limit
+            self,
+            node,
+            address,
+            uplink,
+            downlink,
+            latency_seconds,
+            connection_limit,
+            delays,
+            loss_fraction,
         )
         if accepts is not None:
             station.accepts = accepts
@@ -123,14 +138,15 @@ class SimulatedWorld:
         with _no_garbage_collection():
             while not self._stopped:
                 if arrived:
-                    function, args = arrived.popleft()
+                    handle, link, message = arrived.popleft()
+                    handle(link, message)
                 elif due and due[0][0] <= until_seconds:
                     when, _, function, args = pop(due)
                     if when > self.time:
                         self.time = when
+                    function(*args)
                 else:
                     break
-                function(*args)
                 calls += 1
                 if calls >= calls_limit:
                     self.calls_made = calls
@@ -156,6 +172,10 @@ class SimulatedWorld:
         for station in self.stations:
             station.end_links()
         self.run()
+
+
+def _call(function: Callable[..., None], args: tuple[Any, ...]) -> None:
+    function(*args)
 
 
 @contextmanager

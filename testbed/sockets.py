@@ -24,9 +24,12 @@ CONGESTION_CONTROL = b"cubic"
 LISTEN_BACKLOG = 1024
 
 
-def new_socket(*, shaped: bool) -> socket.socket:
-    """Make a TCP socket with the testbed's options; not connected, not blocking."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def new_socket(*, shaped: bool, host: str = "") -> socket.socket:
+    """Make a TCP socket with the testbed's options; not connected, not blocking.
+
+    `host`: where it will listen or connect to. An IPv6 address has a colon, and a family of its own.
+    """
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if shaped:
@@ -46,15 +49,28 @@ def listen(address: Address, *, shaped: bool) -> socket.socket:
     Raises:
       OSError: the port is in use, or the address is not this machine's.
     """
-    sock = new_socket(shaped=shaped)
+    sock = new_socket(shaped=shaped, host=address[0])
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sock.family == socket.AF_INET6:  # IPv4 comes by its own name, not as a kind of IPv6.
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
         sock.listen(LISTEN_BACKLOG)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def limit_unsent(sock: socket.socket, size_bytes: int) -> None:
+    """Let the kernel take no more that is not sent yet than this; 0 for no limit of ours.
+
+    Of a listening socket it holds for what it accepts. Systems without the option take what they take.
+    """
+    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+    if option is not None:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, option, size_bytes)
 
 
 def loopback_host(node_id: NodeId) -> str:

@@ -8,7 +8,7 @@ world adds only how bytes get from one link's end to the other's, and what time 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from testbed.link import Pacer, RateMeter
@@ -29,6 +29,7 @@ from testbed.node import (
     Observe,
     Received,
     Send,
+    SendEach,
     Started,
     Stopping,
     Transfer,
@@ -50,14 +51,17 @@ class Clock(Protocol):
 class Link:
     """One end of a connection. A world subclasses it and moves the bytes."""
 
-    __slots__ = ("blocked", "clear_at", "id", "remote", "station")
+    __slots__ = ("blocked", "clear_at", "id", "latency_seconds", "remote", "station", "up")
 
     def __init__(self, station: Station, link_id: LinkId, remote: Address) -> None:
         self.station = station
         self.id = link_id
         self.remote = remote
+        self.latency_seconds = station.latency_to(remote)
         self.clear_at = 0.0
         """When the last payload reserved on this link departs: control messages wait for it."""
+        self.up = False
+        """The node knows of it: from `LinkUp` until it hangs up or hears `LinkDown`."""
         self.blocked = False
         """The node was told that there is no room; it is owed a `Writable`."""
 
@@ -88,6 +92,7 @@ class Station:
       uplink: Its outgoing line. Infinite rate means unshaped.
       downlink: Its incoming line.
       latency_seconds: One way, added to what the machine has, on everything this node sends.
+      delays: Hosts to which it is another.
     """
 
     def __init__(
@@ -98,6 +103,7 @@ class Station:
         uplink: Pacer,
         downlink: Pacer,
         latency_seconds: float = 0.0,
+        delays: Mapping[str, float] | None = None,
     ) -> None:
         self.clock = clock
         self.node = node
@@ -105,6 +111,7 @@ class Station:
         self.uplink = uplink
         self.downlink = downlink
         self.latency_seconds = latency_seconds
+        self._delays = delays or {}
         self.ledger = Ledger()
         self.transfers: list[Transfer] = []
         self.links: dict[LinkId, Link] = {}
@@ -116,6 +123,10 @@ class Station:
         self._payload_waiting = 0
         self._alarm_at: float | None = None
         self._next_link = 0
+
+    def latency_to(self, remote: Address) -> float:
+        """How long what this node sends to `remote` takes on its way, in seconds."""
+        return self._delays.get(remote[0], self.latency_seconds)
 
     # --- What a world calls -----------------------------------------------------------------
 
@@ -139,6 +150,7 @@ class Station:
     def link_is_up(self, link: Link, *, dialled: bool, wire: str) -> None:
         """Enter a link that is open now, and tell the node."""
         self.links[link.id] = link
+        link.up = True
         if dialled:
             self.ledger.connections_dialled += 1
         else:
@@ -149,8 +161,14 @@ class Station:
         """Strike out a link that the other side or the network ended, and tell the node."""
         if violation:
             self.count_violation(reason)
+        link.up = False
         if self.links.pop(link.id, None) is not None:
             self.feed(LinkDown(link.id, reason))
+
+    def let_go(self, link: Link) -> None:
+        """Strike out a link of which the node hears nothing more."""
+        link.up = False
+        self.links.pop(link.id, None)
 
     def count_violation(self, reason: str) -> None:
         """Count a link that ended for a fault of the remote."""
@@ -159,14 +177,14 @@ class Station:
 
     def receive(self, link: Link, message: Message) -> None:
         """Hand a whole message to the node, unless it has hung up meanwhile."""
-        if link.id in self.links:
+        if link.up:
             self.feed(Received(link.id, message))
         else:
             self.ledger.discarded_payload_bytes += message.payload_bytes
 
     def has_room_again(self, link: Link) -> None:
         """Tell the node, if it was told that there is none."""
-        if link.blocked and link.id in self.links:
+        if link.blocked and link.up:
             link.blocked = False
             self.feed(Writable(link.id))
 
@@ -174,28 +192,23 @@ class Station:
         """Give the node one event and apply what it orders. Never re-enters the node."""
         if self._busy:
             self._queue.append(event)
-            return
-        self._busy = True
-        try:
-            node, queue, clock = self.node, self._queue, self.clock
-            while True:
-                now = clock.now()
-                for effect in node.handle(event, now):
-                    if type(effect) is Send:
-                        self._send(effect, now)
-                    else:
-                        self._apply(effect, now)
-                if not queue:
-                    break
-                event = queue.popleft()
-        finally:
-            self._busy = False
-        if self.uplink.backlogged and not self._payload_waiting:
+        else:
+            self.take(event, self.clock.now())
+
+    def take(self, event: Event, now: float) -> None:
+        """Feed an event to a node that is known not to be at work. `now`: the clock's time."""
+        node = self.node
+        effects = node.handle(event, now)
+        if effects:
+            self._carry_out(effects, now)
+        if not self._payload_waiting and self.uplink.backlogged:
             self.uplink.backlogged = False
             self.uplink_meter.idle()
         deadline = node.deadline
-        if deadline is not None and (self._alarm_at is None or deadline < self._alarm_at):
-            self._set_alarm(deadline)
+        if deadline is not None:
+            alarm_at = self._alarm_at
+            if alarm_at is None or deadline < alarm_at:
+                self._set_alarm(deadline)
 
     # --- What a world provides --------------------------------------------------------------
 
@@ -205,8 +218,29 @@ class Station:
 
     # --- Rules of the contract --------------------------------------------------------------
 
+    def _carry_out(self, effects: list[Effect], now: float) -> None:
+        """Apply effects, and those of the events that arise meanwhile."""
+        queue = self._queue
+        self._busy = True
+        try:
+            while True:
+                for effect in effects:
+                    if type(effect) is Send:
+                        self._send(effect.link, effect.message, now)
+                    else:
+                        self._apply(effect, now)
+                if not queue:
+                    return
+                now = self.clock.now()
+                effects = self.node.handle(queue.popleft(), now)
+        finally:
+            self._busy = False
+
     def _apply(self, effect: Effect, now: float) -> None:
         kind = type(effect)
+        if kind is SendEach:
+            self._send_each(effect.links, effect.message, now)  # type: ignore[union-attr]
+            return
         if kind is Dial:
             self.dial(effect.remote, effect.wire)  # type: ignore[union-attr]
         elif kind is HangUp:
@@ -216,15 +250,14 @@ class Station:
         elif kind is Finished:
             self._finish(effect, now)  # type: ignore[arg-type]
 
-    def _send(self, send: Send, now: float) -> None:
-        link = self.links.get(send.link)
+    def _send(self, link_id: LinkId, message: Message, now: float) -> None:
+        link = self.links.get(link_id)
         if link is None:
             # The link went down in the same moment; the node learns it from the queue. It may be
             # waiting for the uplink, which this message never took.
-            if send.message.payload_bytes:
-                self._queue.append(Departed(send.link, False))
+            if message.payload_bytes:
+                self._queue.append(Departed(link_id, False))
             return
-        message = send.message
         departs_at = self.uplink.reserve(message.size_bytes, now)
         if message.payload_bytes:
             self._send_payload(link, message, departs_at if departs_at > now else now, now)
@@ -232,21 +265,46 @@ class Station:
         # A control message leaves at once, behind the payload of its own link only. Payload that is
         # due to leave at this very moment may not have left yet.
         if link.clear_at < now:
-            enters_at = now + self.latency_seconds
+            enters_at = now + link.latency_seconds
             if enters_at == now:
                 link.transmit(message)
                 return
         else:
-            enters_at = link.clear_at + self.latency_seconds
+            enters_at = link.clear_at + link.latency_seconds
         self.clock.call_at(enters_at, link.transmit, message)
+
+    def _send_each(self, link_ids: list[LinkId], message: Message, now: float) -> None:
+        """Send a control message on many links; those that wait for the same moment go together."""
+        links = self.links
+        together: dict[float, list[Link]] = {}
+        for link_id in link_ids:
+            link = links.get(link_id)
+            if link is None:
+                continue
+            if link.clear_at < now:
+                together.setdefault(link.latency_seconds, []).append(link)
+            else:
+                self._send(link_id, message, now)
+        for latency_seconds, alike in together.items():
+            self.uplink.reserve(len(alike) * message.size_bytes, now)
+            enters_at = now + latency_seconds
+            if enters_at == now:
+                self.transmit_each(alike, message)
+            else:
+                self.clock.call_at(enters_at, self.transmit_each, alike, message)
+
+    def transmit_each(self, links: list[Link], message: Message) -> None:
+        """Put a control message on its way on many links; a world may do it in one step."""
+        for link in links:
+            link.transmit(message)
 
     def _send_payload(self, link: Link, message: Message, departs_at: float, now: float) -> None:
         link.clear_at = departs_at
         self._payload_waiting += 1
         self.uplink.backlogged = True
-        if self.latency_seconds:
+        if link.latency_seconds:
             # Asked for before the departure, so that nothing sent later overtakes it.
-            self.clock.call_at(departs_at + self.latency_seconds, link.transmit, message)
+            self.clock.call_at(departs_at + link.latency_seconds, link.transmit, message)
             self.clock.call_at(departs_at, self._depart, link, None)
         elif departs_at > now:
             self.clock.call_at(departs_at, self._depart, link, message)
@@ -259,18 +317,19 @@ class Station:
             link.transmit(message)
         self._payload_waiting -= 1
         self.uplink_meter.passed(self.uplink.reserved_bytes, self.clock.now())
-        up = link.id in self.links
+        up = link.up
         writable = up and link.has_room
         link.blocked = up and not writable
         self.feed(Departed(link.id, writable))
 
     def _hang_up(self, effect: HangUp, now: float) -> None:
-        link = self.links.pop(effect.link, None)
+        link = self.links.get(effect.link)
         if link is None:
             return
+        self.let_go(link)
         if effect.violation:
             self.count_violation(effect.reason)
-        waits_until = max(link.clear_at, now) + self.latency_seconds
+        waits_until = max(link.clear_at, now) + link.latency_seconds
         if waits_until > now or link.clear_at == now:
             self.clock.call_at(waits_until, link.hang_up)
         else:

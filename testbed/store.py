@@ -15,7 +15,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ import pandas as pd
 from testbed.errors import ScenarioError, SchemaError
 from testbed.frames import check_frame, frames_of, records_of
 from testbed.record import METHOD_VERSION, SCHEMA_VERSION, TABLES, TrialKey, TrialRecord, trial_key
+from testbed.variants import folder_name
 
 MANIFEST = "run.json"
 TRIALS = "trials"
@@ -37,7 +38,7 @@ class RunWriter:
     """One run on its way to disk.
 
     Args:
-      root: The folder of all results; `latest` is kept there.
+      root: The folder of all results, in which `latest` is kept; for a variant, its experiment's.
       scenario: As `Scenario.to_dict` gives it.
       world: `live`, `simulated` or `flow`.
       command: What the user typed.
@@ -50,7 +51,8 @@ class RunWriter:
         started = datetime.now(UTC)
         self.name = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         self.root = root
-        self.parent = root / str(scenario["name"])
+        variant = folder_name(str(scenario.get("variant", "")))
+        self.parent = root / (variant or str(scenario["name"]))
         self.folder = self.parent / f".{self.name}.partial"
         self.trials = self.folder / TRIALS
         self._manifest: dict[str, Any] = {
@@ -66,7 +68,7 @@ class RunWriter:
             "reasons": ["this run has not ended"],
         }
         self._made = [folder for folder in (self.parent, root) if not folder.exists()]
-        with _writing(self.parent):
+        with writing(self.parent):
             self.trials.mkdir(parents=True)
             self._write_manifest()
 
@@ -78,7 +80,7 @@ class RunWriter:
     def note(self, key: str, value: Any) -> None:
         """Put something more into run.json: the environment, what the content was."""
         self._manifest[key] = value
-        with _writing(self.folder):
+        with writing(self.folder):
             self._write_manifest()
 
     def adopt(self, earlier: Resumable) -> None:
@@ -108,13 +110,14 @@ class RunWriter:
             "status": status,
             "reasons": list(reasons),
         }
-        with _writing(self.folder):
+        with writing(self.folder):
             for table, frame in frames.items():
                 frame.to_parquet(self.folder / f"{table}.parquet", index=False)
             self._write_manifest()
             shutil.rmtree(self.trials)
             self.folder.rename(final)
-        _point_latest(self.root, final)
+        if not self._manifest["scenario"].get("variant"):  # `latest` is then the experiment.
+            point_latest(self.root, final)
         return final
 
     def discard(self) -> None:
@@ -140,7 +143,7 @@ def write_trial(folder: Path, record: TrialRecord) -> None:
     architecture, clients, repeat = trial_key(record)
     path = folder / f"{architecture}-{clients:09d}-{repeat:04d}.msgpack"
     temporary = path.with_suffix(".tmp")
-    with _writing(path), temporary.open("wb") as file:
+    with writing(path), temporary.open("wb") as file:
         file.write(msgspec.msgpack.encode(record))
         file.flush()
         os.fsync(file.fileno())
@@ -148,7 +151,12 @@ def write_trial(folder: Path, record: TrialRecord) -> None:
 
 
 @contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """Turn what goes wrong on the disk into one line.
+
+    Raises:
+      ScenarioError: it cannot be written.
+    """
     try:
         yield
     except OSError as error:
@@ -157,7 +165,7 @@ def _writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _point_latest(root: Path, folder: Path) -> None:
+def point_latest(root: Path, folder: Path) -> None:
     """Let `latest` name the newest run; replaced in one step, and left out where links cannot be."""
     temporary = root / f".latest-{secrets.token_hex(3)}"
     with contextlib.suppress(OSError):
@@ -201,8 +209,12 @@ class Run:
         return {table: getattr(self, table) for table in TABLES}
 
 
-def load_run(folder: Path) -> Run:
+def load_run(folder: Path, *, leave_out: Collection[str] = ()) -> Run:
     """Read a run and check every column.
+
+    Args:
+      folder: A run's folder.
+      leave_out: Tables that are not read and stay empty, for who reads them a part at a time.
 
     Raises:
       SchemaError: this is no run's folder, its schema is newer, or a table is not as declared.
@@ -213,12 +225,16 @@ def load_run(folder: Path) -> Run:
     frames = {}
     for table, columns in TABLES.items():
         path = folder / f"{table}.parquet"
+        if table in leave_out:
+            frames[table] = frames_of(())[table]
+            continue
         try:
             frames[table] = pd.read_parquet(path)
         except FileNotFoundError:
             raise SchemaError(f"{path}: expected this file in a run's folder") from None
         except (OSError, ValueError) as error:
             raise SchemaError(f"{path}: cannot be read: {_first_line(error)}") from None
+        frames[table] = _upgraded(frames[table], table, manifest["schema_version"])
         check_frame(frames[table], columns, str(path))
     return Run(folder=folder, manifest=manifest, **frames)
 
@@ -245,6 +261,13 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest["scenario"], dict):
         raise SchemaError(f"{path}: scenario: expected a table, not {manifest['scenario']!r:.60}")
     return dict(manifest)
+
+
+def _upgraded(frame: pd.DataFrame, table: str, version: int) -> pd.DataFrame:
+    """Bring a table of an older schema to this one's form, step by step."""
+    if version < 2 and table == "nodes" and "role" in frame and "nodes" not in frame:
+        frame.insert(list(frame.columns).index("role") + 1, "nodes", 1)
+    return frame
 
 
 def _first_line(error: Exception) -> str:

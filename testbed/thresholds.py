@@ -2,6 +2,8 @@
 
     swarm_efficiency = { at_least = 0.80, from_clients = 8 }
 
+A list of conditions, `[{ … }, { … }]`, asks different things at different N.
+
 What the names mean is known where the figures are made, in `analysis.thresholds`.
 """
 
@@ -32,6 +34,15 @@ class Threshold:
     to_clients: int | None = None
     """The last N it holds at; None: no limit."""
 
+    def margin(self, value: float) -> float:
+        """By how much a figure meets the condition; below zero, by how much it does not."""
+        margins = []
+        if self.at_least is not None:
+            margins.append(value - self.at_least)
+        if self.at_most is not None:
+            margins.append(self.at_most - value)
+        return min(margins)
+
     @property
     def architecture(self) -> str:
         """Which architecture it speaks of: what its name begins with."""
@@ -50,25 +61,29 @@ def read_thresholds(table: Mapping[str, Any], name: str, source: str) -> tuple[T
       ScenarioError: one line naming file, key and what was expected.
     """
     thresholds = []
-    for metric, condition in table.items():
+    for metric, value in table.items():
         if metric.partition("_")[0] not in ARCHITECTURES:
             raise ScenarioError(
                 f"{source}: [{name}] {on_one_line(metric)}: expected a name that begins with "
                 "server_ or swarm_"
             )
-        if not isinstance(condition, dict):
-            raise ScenarioError(
-                f"{source}: [{name}] {metric}: expected {{ at_least = … }} or {{ at_most = … }}"
-            )
-        values = Table(condition, f"{name}.{metric}", source)
-        limits = {key: values.number(key) for key in ("at_least", "at_most")}
-        if limits["at_least"] is None and limits["at_most"] is None:
-            raise values.fail("at_least", "expected at_least or at_most")
-        first = values.whole("from_clients", 1, 1)
-        last = values.whole("to_clients", CLIENTS_LIMIT, first)
-        bounded = "to_clients" in condition
-        values.finish()
-        thresholds.append(
-            Threshold(metric=metric, from_clients=first, to_clients=last if bounded else None, **limits)
-        )
+        conditions = value if isinstance(value, list) and value else [value]
+        thresholds += [_read_condition(metric, one, name, source) for one in conditions]
     return tuple(thresholds)
+
+
+def _read_condition(metric: str, condition: object, name: str, source: str) -> Threshold:
+    if not isinstance(condition, dict):
+        raise ScenarioError(
+            f"{source}: [{name}] {metric}: expected {{ at_least = … }} or {{ at_most = … }}, or a list "
+            "of them"
+        )
+    values = Table(condition, f"{name}.{metric}", source)
+    limits = {key: values.number(key) for key in ("at_least", "at_most")}
+    if limits["at_least"] is None and limits["at_most"] is None:
+        raise values.fail("at_least", "expected at_least or at_most")
+    first = values.whole("from_clients", 1, 1)
+    last = values.whole("to_clients", CLIENTS_LIMIT, first)
+    bounded = "to_clients" in condition
+    values.finish()
+    return Threshold(metric=metric, from_clients=first, to_clients=last if bounded else None, **limits)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.arrivals import Departures, due_times, parse_departures
+from testbed.arrivals import Departures, due_times, mean_due_seconds, parse_departures
 from testbed.errors import ScenarioError
 
 SENTENCES = ("flash crowd", "every 0.5 s", "poisson at 2 /s", "decaying over 30 s")
@@ -76,6 +76,25 @@ def test_arrivals_that_cannot_be_meant_are_refused(sentence):
 
 
 @pytest.mark.parametrize(
+    "arrivals", ["flash crowd", "every 0.5 s", "poisson at 2 /s", "decaying over 30 s"]
+)
+def test_mean_arrivals_are_the_mean_of_many_draws(arrivals):
+    draws = [due_times(arrivals, 9, Random(seed)) for seed in range(3000)]
+    for number in (0, 4, 8):
+        drawn = sum(one[number] for one in draws) / len(draws)
+        begun = mean_due_seconds(arrivals, 9, 0)
+        # The last of a decaying crowd is far off: half of its mean is one client's tail.
+        tolerance = 0.2 if arrivals.startswith("decaying") else 0.05
+        expected = mean_due_seconds(arrivals, 9, number) - begun
+        assert expected == pytest.approx(drawn, rel=tolerance, abs=1e-9)
+
+
+def test_mean_arrivals_are_of_a_known_sentence():
+    with pytest.raises(ScenarioError, match=r"^expected "):
+        mean_due_seconds("whenever", 9, 0)
+
+
+@pytest.mark.parametrize(
     ("sentence", "departures"),
     [
         ("after the last", Departures(seeding_seconds=math.inf, aborts_per_second=0.0)),
@@ -83,6 +102,10 @@ def test_arrivals_that_cannot_be_meant_are_refused(sentence):
         ("after 10 s of seeding", Departures(seeding_seconds=10.0)),
         ("after 500 ms of seeding", Departures(seeding_seconds=0.5)),
         ("gives up at 0.001 /s", Departures(aborts_per_second=0.001)),
+        (
+            "gives up at 0.001 /s, else after 10 s of seeding",
+            Departures(aborts_per_second=0.001, seeding_seconds=10.0),
+        ),
     ],
 )
 def test_departures_are_read(sentence, departures):
@@ -90,7 +113,17 @@ def test_departures_are_read(sentence, departures):
 
 
 @pytest.mark.parametrize(
-    "sentence", ["", "never", "after 10 of seeding", "gives up at 0 /s", "gives up at -1 /s"]
+    "sentence",
+    [
+        "",
+        "never",
+        "after 10 of seeding",
+        "gives up at 0 /s",
+        "gives up at -1 /s",
+        "gives up at 1 /s, else",
+        "gives up at 1 /s, else never",
+        "gives up at 1 /s, else gives up at 2 /s",
+    ],
 )
 def test_departures_that_cannot_be_meant_are_refused(sentence):
     with pytest.raises(ScenarioError, match=r"^expected "):

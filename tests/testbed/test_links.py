@@ -102,15 +102,13 @@ def test_links_come_back_from_what_a_run_records_of_them(tmp_path):
     assert scenarios.from_dict(recorded) == scenario
 
 
-@given(shares=st.lists(st.integers(1, 20), min_size=1, max_size=6), clients=st.integers(1, 200))
-def test_every_beginning_of_the_clients_is_divided_to_within_one(shares, clients):
+@given(shares=st.lists(st.integers(1, 20), min_size=1, max_size=6), rounds=st.integers(1, 4))
+def test_clients_are_divided_exactly_each_time_the_shares_are_full(shares, rounds):
     links = Links(classes=tuple(one_class(str(n), share) for n, share in enumerate(shares)))
-    names = [one.name for one in links.classes_of(clients)]
-    assert len(names) == clients
-    for number in range(1, clients + 1):
-        of_each = Counter(names[:number])
-        for name, share in enumerate(shares):
-            assert abs(of_each[str(name)] - share * number / sum(shares)) < 1
+    names = [one.name for one in links.classes_of(rounds * sum(shares))]
+    for full in range(1, rounds + 1):
+        of_each = Counter(names[: full * sum(shares)])
+        assert of_each == {str(n): full * share for n, share in enumerate(shares)}
 
 
 def test_loss_limits_a_connection_as_mathis_and_others_found():

@@ -331,3 +331,12 @@ def test_frames_without_rows_have_their_columns_and_types():
     for table, frame in frames_of([]).items():
         assert list(frame.columns) == [column.name for column in TABLES[table]]
         assert records_of(frames_of([])) == []
+
+
+def test_a_run_of_the_first_schema_is_read_with_a_node_a_row(folder):
+    edit_table(folder, "nodes", lambda frame: frame.drop(columns="nodes"))
+    edit_manifest(folder, {"schema_version": 1})
+    assert (load_run(folder).nodes["nodes"] == 1).all()
+    edit_manifest(folder, {"schema_version": 2})
+    with pytest.raises(SchemaError, match="missing or unknown: nodes"):
+        load_run(folder)
