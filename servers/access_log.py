@@ -1,75 +1,144 @@
-"""One log line for each answer of a file host, written beside the node and not in it."""
+"""The access log: one line of JSON for each transaction, with the times and bytes of its steps.
+
+Lines are gathered and written in a thread, so that a slow disk or reader holds up no client. If it
+cannot keep up, lines are dropped rather than memory filled, and the next line says how many.
+"""
 
 from __future__ import annotations
 
-import logging
-from collections import deque
+import time
+from collections.abc import Callable
+from typing import BinaryIO
 
-from servers.http1 import BadRequest, Request, ResponseHead, find
-from testbed.node import (
-    Address,
-    Effect,
-    Event,
-    HangUp,
-    LinkDown,
-    LinkId,
-    LinkUp,
-    Node,
-    Received,
-    Send,
-)
+import msgspec
+import trio
 
-LOG = logging.getLogger(__name__)
+from servers.http1 import BadRequest
+from servers.transaction import Transaction
+from testbed.node import Address
+
+#: How often what was gathered is written.
+FLUSH_SECONDS = 0.25
+
+#: About 16 MiB. Beyond it the log's reader is stuck.
+LINES_KEPT = 50_000
+
+
+class LogLine(msgspec.Struct, frozen=True, gc=False):
+    """One transaction. Steps in seconds; docs/file-host.md says what each is."""
+
+    at: float
+    """Unix time of the request's first byte."""
+    monotonic: float
+    """The same on the machine's monotonic clock, which other programs on it can compare with."""
+    remote: str
+    port: int
+    method: str
+    """Empty for what was no request."""
+    target: str
+    """As sent, still percent-encoded."""
+    status: int
+    """0: nothing was answered."""
+    complete: bool
+    """Whether all of the response left."""
+    received_seconds: float
+    found_seconds: float
+    sent_seconds: float
+    drained_seconds: float
+    total_seconds: float
+    """Measured by itself; the four add up to it."""
+    received_bytes: int
+    sent_bytes: int
+    """Handed over to be sent, head included; all of it arrived only if `complete`."""
+    payload_bytes: int
+    """File content in it."""
+    reason: str = ""
+    """Why what arrived was no request."""
 
 
 class AccessLog:
-    """A node that is another node, and tells the log what that one answers.
+    """Gathers lines.
 
-    The line is written when the answer begins: who asked, for what, with which status, and how many
-    bytes the answer announces.
+    Args:
+      started_at: When the trial began, on the monotonic clock: times of transactions count from it.
+      write: Where they go; called in a thread, with whole lines.
     """
 
-    def __init__(self, node: Node) -> None:
-        self.tally = node.tally
-        self._node = node
-        self._remotes: dict[LinkId, Address] = {}
-        self._asked: dict[LinkId, deque[str]] = {}
+    def __init__(self, started_at: float, write: Callable[[bytes], object]) -> None:
+        self.started_at = started_at
+        self.unix_offset = time.time() - time.monotonic()
+        self._write = write
+        self._lines: list[bytes] = []
+        self._dropped = 0
+        self._encode = msgspec.json.Encoder().encode
 
-    @property
-    def deadline(self) -> float | None:
-        """When the node wants to be woken."""
-        return self._node.deadline
+    def add(self, remote: Address, transaction: Transaction, *, complete: bool) -> None:
+        """Add the line of a transaction that ended."""
+        if len(self._lines) >= LINES_KEPT:
+            self._dropped += 1
+            return
+        t = transaction
+        request = t.request
+        method, target, reason = "", "", ""
+        if isinstance(request, BadRequest):
+            reason = request.reason
+        else:
+            method, target = request.method, request.target
+        monotonic = self.started_at + t.begun
+        line = LogLine(
+            round(monotonic + self.unix_offset, 6),
+            round(monotonic, 9),
+            remote[0],
+            remote[1],
+            method,
+            target,
+            t.status,
+            complete,
+            round(t.received - t.begun, 9),
+            round(t.found - t.received, 9),
+            round(t.sent - t.found, 9),
+            round(t.drained - t.sent, 9),
+            round(t.drained - t.begun, 9),
+            t.received_bytes,
+            t.sent_bytes,
+            t.payload_bytes,
+            reason,
+        )
+        # JSON escapes control characters: whatever a client sent, a line stays a line.
+        self._lines.append(self._encode(line) + b"\n")
 
-    def handle(self, event: Event, now: float) -> list[Effect]:
-        """Let the node decide, and log the answers among its effects."""
-        if isinstance(event, LinkUp):
-            self._remotes[event.link] = event.remote
-            self._asked[event.link] = deque()
-        elif isinstance(event, Received) and event.link in self._asked:
-            if isinstance(event.message, Request):
-                line = f"{event.message.method} {event.message.target}"
-                self._asked[event.link].append(line)
-            elif isinstance(event.message, BadRequest):
-                self._asked[event.link].append(f"- ({event.message.reason})")
-        effects = self._node.handle(event, now)
-        for effect in effects:
-            if isinstance(effect, Send) and isinstance(effect.message, ResponseHead):
-                self._log(effect.link, effect.message)
-            elif isinstance(effect, HangUp):
-                self._forget(effect.link)
-        if isinstance(event, LinkDown):
-            self._forget(event.link)
-        return effects
+    def add_lines(self, lines: list[bytes]) -> None:
+        """Add lines that are made already."""
+        room = LINES_KEPT - len(self._lines)
+        self._lines += lines[:room] if len(lines) > room else lines
+        self._dropped += max(0, len(lines) - room)
 
-    def _forget(self, link: LinkId) -> None:
-        self._remotes.pop(link, None)
-        self._asked.pop(link, None)
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Write what is gathered, until cancelled; then `flush` is the caller's to call."""
+        task_status.started()
+        while True:
+            await trio.sleep(FLUSH_SECONDS)
+            if self._lines:
+                await trio.to_thread.run_sync(self.flush)
 
-    def _log(self, link: LinkId, head: ResponseHead) -> None:
-        asked = self._asked.get(link)
-        line = asked.popleft() if asked else "-"
-        host, port = self._remotes.get(link, ("-", 0))
-        # What a client sent is escaped: a line of the log stays one line.
-        shown = line.encode("ascii", "backslashreplace").decode("ascii")
-        size = find(head.headers, "content-length") or "0"
-        LOG.info("%s:%d %s %d %s", host, port, shown, head.status, size)
+    def flush(self) -> None:
+        """Write all lines that wait."""
+        lines, self._lines = self._lines, []
+        if self._dropped:
+            lines.append(b'{"dropped_lines":%d}\n' % self._dropped)
+            self._dropped = 0
+        if lines:
+            self._write(b"".join(lines))
+
+
+def to_stream(stream: BinaryIO) -> Callable[[bytes], object]:
+    """Write whole lines to a stream and flush it. One that is closed at its other end takes no more."""
+
+    def write(data: bytes) -> None:
+        try:
+            stream.write(data)
+            stream.flush()
+        except (BrokenPipeError, ValueError):
+            return  # Nobody reads the log; the files are served all the same.
+
+    return write

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from servers.downloader import HTTP_WIRE, Downloader
+from servers.envelope import Envelope
 from servers.files import OneFile
 from servers.node import BLOCK_BYTES, FileHost
+from servers.reading import Reading
 from servers.settings import read_settings
 from servers.wire import Http
 from testbed.cast import Place, Role, origin_and_clients
@@ -58,11 +60,12 @@ class ServerCast:
             raise LocalMisuse("every node of the client-server architecture needs storage")
         if place.role == "origin":
             shaped = place.uplink_bytes_per_second < math.inf
+            reading = Reading(OneFile(self._content.name, storage, self._content.sha256[:32]))
             return FileHost(
-                OneFile(self._content.name, storage, self._content.sha256[:32]),
+                {"GET": reading, "HEAD": reading},
+                Envelope(time.time if self._hashes else None),
                 self._settings.sharing,
                 BLOCK_BYTES if shaped else None,
-                time.time if self._hashes else None,
             )
         expected = self._content.sha256 if self._hashes else None
         path = "/" + quote(self._content.name)

@@ -1,10 +1,9 @@
 """The file host: answers requests, and decides whose bytes leave next.
 
-A transaction has four steps: the request arrives; the host interprets it and finds the file; the
-response leaves; the client takes it. The third is where the uplink is shared: block by block, the
-next one chosen when the last has left, round robin over the connections that have something to send
-and room to send it (`fair`), or all to the one that asked first (`first come first served`). Without
-a limit on the uplink there is nothing to share: a response leaves whole, by sendfile.
+A transaction has four steps (`servers.transaction`): the request arrives; the host interprets it and
+finds the file; the response leaves; the client takes it. The second is a matter of the method, by
+which the node dispatches (`servers.methods`); the third is where the uplink is shared
+(`servers.sender`). The node is the middle of a star: it alone calls the parts it is made of.
 
 Answers leave in the order of the requests, an error's too: what was asked for properly before it is
 sent first. A response is complete when its link has room again: then all of it is with the kernel,
@@ -13,15 +12,30 @@ and hanging up cannot cut it off.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+from http import HTTPStatus
 
-from servers.answers import Answers
-from servers.files import Files
-from servers.http1 import BadRequest, Body, Request
+from servers.answers import Answer, refusal, text
+from servers.connection import Connection
+from servers.door import Door
+from servers.envelope import Envelope
+from servers.http1 import (
+    BadRequest,
+    Body,
+    BodyEnd,
+    Headers,
+    Request,
+    RequestBegun,
+    ResponseHead,
+    find,
+)
+from servers.limits import PIPELINE_LIMIT, Limits
+from servers.methods import Intake, Later, Methods
+from servers.sender import Sender
 from servers.settings import Sharing
-from servers.turns import Turns
+from servers.transaction import Transaction, Watch, server_timing
+from servers.waiting import POLL_SECONDS, Delayed, Waiting
 from testbed.node import (
+    Address,
     Departed,
     Effect,
     Event,
@@ -36,113 +50,93 @@ from testbed.node import (
     Woken,
     Writable,
 )
-from testbed.storage import Storage, StorageFault
+from testbed.storage import StorageFault
 
 #: A shaped response leaves in blocks of this size: the grain of fairness. 2 ms at 8 MiB/s.
 BLOCK_BYTES = 16 * 1024
 
-#: Requests that may wait on one connection behind the one being answered.
-PIPELINE_LIMIT = 64
+#: An interim answer that the language's table of statuses does not have yet.
+UPLOAD_RESUMPTION_SUPPORTED = 104
 
-#: A new connection has so long for its first request, which a browser sends at once.
-FIRST_REQUEST_SECONDS = 10.0
-
-#: A connection without a further request for so long is closed.
-IDLE_SECONDS = 60.0
-
-#: How often idle connections are looked for.
-TICK_SECONDS = 5.0
-
-
-class _Response:
-    """A response whose head was sent: what of the file is still to go."""
-
-    __slots__ = ("number", "offset", "remaining", "storage")
-
-    def __init__(self, number: int, storage: Storage, offset: int, size_bytes: int) -> None:
-        self.number = number
-        self.storage = storage
-        self.offset = offset
-        self.remaining = size_bytes
-
-
-class _Connection:
-    """One client's connection: what it asked for, and what is being sent."""
-
-    __slots__ = (
-        "active_at",
-        "closing",
-        "has_asked",
-        "in_flight",
-        "refusing",
-        "requests",
-        "response",
-        "writable",
-    )
-
-    def __init__(self, now: float) -> None:
-        self.requests: deque[Request | BadRequest] = deque()
-        self.response: _Response | None = None
-        self.in_flight = False
-        """A block of it is on its way through the uplink."""
-        self.writable = True
-        self.closing = False
-        """The connection ends with the response under way."""
-        self.refusing = False
-        """An error waits for its turn to be answered; nothing is read any more."""
-        self.has_asked = False
-        self.active_at = now
+#: How often connections are looked at that may have waited too long.
+TICK_SECONDS = 1.0
 
 
 class FileHost:
     """A node that serves files.
 
     Args:
-      files: What there is.
+      methods: Who answers GET, PUT and so on; OPTIONS is answered here.
+      envelope: What every answer says.
       sharing: How the uplink is shared among responses.
       block_bytes: Grain of a shaped uplink; None for an unlimited one.
-      wall_clock: Unix time, for the Date header. Nothing is decided by it.
-      finishes: Whether responses that have begun are finished after `Stopping`.
+      limits: What clients may do.
+      finishes: Whether transactions that have begun are finished after `Stopping`.
+      encodes: Whether answers may be bytes already; only where nothing but bytes arrives (live).
+      service_delay_seconds: Added to every request, between finding and sending: experiment E1.
+      watch: Who keeps the record of transactions.
     """
 
     def __init__(
         self,
-        files: Files,
+        methods: Methods,
+        envelope: Envelope,
         sharing: Sharing = "fair",
         block_bytes: int | None = BLOCK_BYTES,
-        wall_clock: Callable[[], float] | None = None,
+        limits: Limits | None = None,
         *,
         finishes: bool = False,
+        encodes: bool = False,
+        service_delay_seconds: float = 0.0,
+        watch: Watch | None = None,
     ) -> None:
         self.tally = Tally(pieces_held=1)
-        self._answers = Answers(files, wall_clock)
-        self._block_bytes = block_bytes
+        self._methods = methods
+        self._allow = (("Allow", ", ".join(dict.fromkeys([*methods, "OPTIONS"]))),)
+        self._limits = limits or Limits()
         self._finishes = finishes
+        self._delay_seconds = service_delay_seconds
+        self._watch = watch
         self._stopping = False
-        self._connections: dict[LinkId, _Connection] = {}
-        self._turns = Turns(sharing)
-        self._responses_begun = 0
-        self._uplink_busy = False
+        self._connections: dict[LinkId, Connection] = {}
+        self._door = Door(self._limits)
+        self._sender = Sender(envelope, sharing, block_bytes, encodes=encodes)
+        self._waiting = Waiting()
         self._next_tick: float | None = None
 
     @property
     def deadline(self) -> float | None:
-        """The next look for idle connections."""
-        return self._next_tick
+        """The next look after connections that wait, for us or we for them."""
+        look, tick = self._waiting.next_at, self._next_tick
+        return look if tick is None or (look is not None and look < tick) else tick
 
     @property
     def is_idle(self) -> bool:
-        """Whether no response is under way."""
-        return all(connection.response is None for connection in self._connections.values())
+        """Whether no transaction is under way."""
+        return not any(c.current or c.queue for c in self._connections.values())
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return self._door.total
+
+    def resting(self, link: LinkId) -> Connection | None:
+        """The connection of a link if it waits for nothing but the client's next request."""
+        connection = self._connections.get(link)
+        if connection is None or connection.refusing or connection.current is not None:
+            return None
+        return None if connection.queue or connection.taking is not None else connection
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Take one event and say what should happen."""
         out: list[Effect] = []
         match event:
             case Received(link, message):
-                self._received(link, message, now, out)
+                connection = self._connections.get(link)
+                if connection is not None and not connection.refusing:
+                    self._received(link, connection, message, now, out)
             case Departed(link, writable):
-                self._uplink_busy = False
+                self._sender.uplink_busy = False
                 connection = self._connections.get(link)
                 if connection is not None:
                     connection.in_flight = False
@@ -153,107 +147,238 @@ class FileHost:
                 if connection is not None:
                     connection.writable = True
                     self._go_on(link, connection, now, out)
-            case LinkUp(link):
-                self._connections[link] = _Connection(now)
-                if self._next_tick is None and not self._stopping:
-                    self._next_tick = now + TICK_SECONDS
+            case LinkUp(link, remote):
+                self._come(link, remote, now, out)
             case LinkDown(link):
                 self._forget(link)
             case Woken():
-                self._close_idle(now, out)
+                self._look_after_waiting(now, out)
+                self._close_overdue(now, out)
             case Stopping():
                 self._stop(out)
-        self._pump(out)
+        if self._finishes or not self._stopping:
+            while (failed := self._sender.pump(self._connections, out)) is not None:
+                self._cut(failed, out)
         return out
 
     # --- Requests ---------------------------------------------------------------------------
 
-    def _received(self, link: LinkId, message: object, now: float, out: list[Effect]) -> None:
-        connection = self._connections.get(link)
-        if connection is None or connection.refusing or self._stopping:
-            return
-        if not isinstance(message, (Request, BadRequest)):
-            return
-        connection.has_asked = True
-        connection.active_at = now
-        if len(connection.requests) == PIPELINE_LIMIT:
-            message = BadRequest(429, "too many requests in a row")
-        connection.refusing = isinstance(message, BadRequest)
-        connection.requests.append(message)
-        if connection.response is None:
-            self._answer(link, connection, now, out)
-
-    def _answer(self, link: LinkId, connection: _Connection, now: float, out: list[Effect]) -> None:
-        """Answer requests until one has a body that must be sent in turns."""
-        while connection.requests:
-            request = connection.requests.popleft()
-            if isinstance(request, BadRequest):
-                self._refuse(link, request, now, out)
-                return
-            connection.closing = not request.keep_alive
-            answer = self._answers.to(request, now, closing=connection.closing)
-            out.append(Send(link, answer.head))
-            if answer.size_bytes and answer.storage is not None:
-                self._responses_begun += 1
-                connection.response = _Response(
-                    self._responses_begun, answer.storage, answer.offset, answer.size_bytes
-                )
-                self._go_on(link, connection, now, out)
-                return
-            self.tally.requests_served += 1
-            if connection.closing:
-                self._hang_up(link, "answered", out)
-                return
-
-    def _refuse(
-        self, link: LinkId, bad: BadRequest, now: float, out: list[Effect], *, violation: bool = True
+    def _received(
+        self, link: LinkId, connection: Connection, message: object, now: float, out: list[Effect]
     ) -> None:
-        out.append(Send(link, self._answers.refusal(bad, now)))
-        self._hang_up(link, bad.reason, out, violation=violation)
+        if isinstance(message, (Request, BadRequest)):
+            if not self._stopping:
+                self._ask(link, connection, message, now, out)
+        elif isinstance(message, Body):
+            self._take_body(link, connection, message, now, out)
+        elif isinstance(message, BodyEnd):
+            transaction, connection.taking = connection.taking, None
+            if transaction is not None:
+                transaction.is_whole = True
+                transaction.received = now
+                self._answer_next(link, connection, now, out)
+        elif isinstance(message, RequestBegun):
+            connection.begun_at = now
 
-    # --- The uplink -------------------------------------------------------------------------
+    def _ask(
+        self,
+        link: LinkId,
+        connection: Connection,
+        request: Request | BadRequest,
+        now: float,
+        out: list[Effect],
+    ) -> None:
+        connection.has_asked = True
+        if len(connection.queue) == PIPELINE_LIMIT:
+            request = BadRequest(429, "too many requests in a row")
+        begun = connection.begun_at
+        connection.begun_at = None
+        transaction = Transaction(request, now if begun is None else begun, now)
+        if isinstance(request, BadRequest):
+            self._abandon_body(connection)
+            connection.refusing = True
+        elif request.body_bytes:
+            self._begin_body(connection, transaction, request, now)
+        connection.queue.append(transaction)
+        self._answer_next(link, connection, now, out)
 
-    def _go_on(self, link: LinkId, connection: _Connection, now: float, out: list[Effect]) -> None:
-        """Let a link with room wait for the uplink, or take its next request if all has left."""
-        response = connection.response
-        if response is None or connection.in_flight or not connection.writable:
+    def _answer_next(self, link: LinkId, connection: Connection, now: float, out: list[Effect]) -> None:
+        """Answer requests in their order until one is not whole, or its answer takes a while."""
+        while connection.queue and connection.current is None:
+            transaction = connection.queue[0]
+            if not transaction.is_whole and transaction.answer is None:
+                _tell_to_continue(link, transaction, out)
+                return
+            connection.current = connection.queue.popleft()
+            outcome = self._outcome(transaction, now)
+            if isinstance(outcome, Answer) and not self._delay_seconds:
+                self._respond(link, connection, transaction, outcome, now, out)
+            else:
+                connection.later = Delayed(outcome, now + self._delay_seconds)
+                self._waiting.look_at(now + (self._delay_seconds or POLL_SECONDS), link)
+
+    def _outcome(self, transaction: Transaction, now: float) -> Answer | Later:
+        """Have a whole request answered, or one whose body is refused."""
+        request = transaction.request
+        if transaction.answer is not None:
+            return transaction.answer
+        if isinstance(request, BadRequest):
+            return refusal(request)
+        outcome = transaction.intake or self._begin(request, now)
+        return outcome.end(now) if isinstance(outcome, Intake) else outcome
+
+    def _begin(self, request: Request, now: float) -> Answer | Later | Intake:
+        method = self._methods.get(request.method)
+        if method is not None:
+            return method.begin(request, now)
+        if request.method == "OPTIONS":
+            return Answer(HTTPStatus.NO_CONTENT, self._allow)
+        return text(HTTPStatus.METHOD_NOT_ALLOWED, f"only {self._allow[0][1]}", self._allow)
+
+    def _look_after_waiting(self, now: float, out: list[Effect]) -> None:
+        """Send the answers that were worked out meanwhile."""
+        for link in self._waiting.take_due(now):
+            connection = self._connections.get(link)
+            if connection is None or connection.later is None or connection.current is None:
+                continue
+            answer = connection.later.poll(now)
+            if answer is None:
+                self._waiting.look_at(now + POLL_SECONDS, link)
+                continue
+            connection.later = None
+            self._respond(link, connection, connection.current, answer, now, out)
+            self._answer_next(link, connection, now, out)
+
+    # --- Bodies of requests -----------------------------------------------------------------
+
+    def _begin_body(
+        self, connection: Connection, transaction: Transaction, request: Request, now: float
+    ) -> None:
+        outcome = self._begin(request, now)
+        transaction.is_whole = False
+        if isinstance(outcome, Intake):
+            transaction.intake = outcome
+            connection.taking = transaction
+        else:
+            # Not read: where the next request begins is not worth all that comes before it.
+            transaction.answer = outcome
+            connection.refusing = True
+
+    def _take_body(
+        self, link: LinkId, connection: Connection, body: Body, now: float, out: list[Effect]
+    ) -> None:
+        transaction = connection.taking
+        if transaction is None or transaction.intake is None:
             return
-        if response.remaining:
-            self._turns.wait(link, response.number)
+        transaction.body_bytes += body.payload_bytes
+        connection.active_at = now
+        transaction.answer = transaction.intake.take(body.payload, now)
+        if transaction.answer is not None:
+            connection.taking = None
+            connection.refusing = True
+            self._answer_next(link, connection, now, out)
+
+    def _abandon_body(self, connection: Connection) -> None:
+        """Give up a body that will never be whole, and the request with it."""
+        transaction, connection.taking = connection.taking, None
+        if transaction is not None and transaction.intake is not None:
+            transaction.intake.abandon()
+            connection.queue.remove(transaction)
+
+    # --- Responses --------------------------------------------------------------------------
+
+    def _respond(
+        self,
+        link: LinkId,
+        connection: Connection,
+        transaction: Transaction,
+        answer: Answer,
+        now: float,
+        out: list[Effect],
+    ) -> None:
+        request = transaction.request
+        transaction.found = now if self._watch is None else self._watch.now()
+        timing: Headers = ()
+        closing = self._stopping or (connection.refusing and not connection.queue)
+        if isinstance(request, Request):
+            closing = closing or not request.keep_alive
+            if request.prefers_timing:
+                timing = (("Server-Timing", server_timing(transaction, connection.previous)),)
+        connection.closing = closing
+        try:
+            self._sender.begin(link, connection, transaction, answer, now, out, timing)
+        except StorageFault:
+            self._cut(link, out)
             return
-        connection.response = None
+        if not answer.segments:
+            self._finish(link, connection, transaction.found, out)
+
+    def _go_on(self, link: LinkId, connection: Connection, now: float, out: list[Effect]) -> None:
+        """Let a link with room send on, or take its next request if all has left."""
+        if connection.current is None:
+            return
+        try:
+            all_left = self._sender.go_on(link, connection, connection.current, out)
+        except StorageFault:
+            self._cut(link, out)
+            return
+        if all_left:
+            self._finish(link, connection, now, out)
+            self._answer_next(link, connection, now, out)
+
+    def _cut(self, link: LinkId, out: list[Effect]) -> None:
+        """The head promised more than there is: only a cut says so (RFC 9112 section 8)."""
+        self._hang_up(link, "storage failed", out)
+
+    def _finish(self, link: LinkId, connection: Connection, now: float, out: list[Effect]) -> None:
+        """A response is with the kernel, all of it."""
+        transaction, connection.current, connection.response = connection.current, None, None
+        assert transaction is not None  # Only what was begun is finished.
+        transaction.sent = transaction.drained = now
+        connection.previous = transaction
         connection.active_at = now
         self.tally.requests_served += 1
+        if self._watch is not None:
+            self._watch.done(link, connection.remote, transaction, complete=True)
         if connection.closing or self._stopping:
-            self._hang_up(link, "answered", out)
-        else:
-            self._answer(link, connection, now, out)
-
-    def _pump(self, out: list[Effect]) -> None:
-        """Send the next block, if the uplink is free and somebody is due one."""
-        if self._stopping and not self._finishes:
-            return
-        while not self._uplink_busy and (link := self._turns.take()) is not None:
-            connection = self._connections[link]
-            response = connection.response
-            assert response is not None  # Only responses wait for turns.
-            size = min(response.remaining, self._block_bytes or response.remaining)
-            try:
-                payload = response.storage.read(response.offset, size)
-            except StorageFault:
-                # The head promised more than there is: only a cut says so (RFC 9112 section 8).
-                self._hang_up(link, "storage failed", out)
-                continue
-            self._uplink_busy = connection.in_flight = True
-            response.offset += size
-            response.remaining -= size
-            out.append(Send(link, Body(payload)))
+            request = transaction.request
+            if isinstance(request, BadRequest):
+                self._hang_up(link, request.reason, out, violation=True)
+            else:
+                self._hang_up(link, "answered", out)
 
     # --- Coming and going -------------------------------------------------------------------
 
-    def _forget(self, link: LinkId) -> None:
-        self._connections.pop(link, None)
-        self._turns.leave(link)
+    def _come(self, link: LinkId, remote: Address, now: float, out: list[Effect]) -> None:
+        connection = self._connections[link] = Connection(remote, now)
+        refused = self._door.let_in(remote)
+        if refused is not None:
+            self._refuse(link, connection, refused, now, out)
+        elif self._stopping and self._finishes:
+            self._hang_up(link, "stopping", out)
+        elif self._next_tick is None and not self._stopping:
+            self._next_tick = now + TICK_SECONDS
+
+    def _refuse(
+        self,
+        link: LinkId,
+        connection: Connection,
+        bad: BadRequest,
+        now: float,
+        out: list[Effect],
+        *,
+        violation: bool = True,
+    ) -> None:
+        """Answer a client that has not asked, and end its connection."""
+        head = self._sender.head(refusal(bad), now, closing=True)
+        out.append(Send(link, head))
+        if self._watch is not None:
+            begun = now if connection.begun_at is None else connection.begun_at
+            transaction = Transaction(bad, begun, now)
+            transaction.status = head.status
+            transaction.sent_bytes = head.size_bytes
+            self._watch.done(link, connection.remote, transaction, complete=True)
+        self._hang_up(link, bad.reason, out, violation=violation)
 
     def _hang_up(
         self, link: LinkId, reason: str, out: list[Effect], *, violation: bool = False
@@ -261,18 +386,33 @@ class FileHost:
         self._forget(link)
         out.append(HangUp(link, reason, violation))
 
-    def _close_idle(self, now: float, out: list[Effect]) -> None:
+    def _forget(self, link: LinkId) -> None:
+        connection = self._connections.pop(link, None)
+        if connection is None:
+            return
+        self._sender.leave(link)
+        self._door.let_out(connection.remote)
+        self._abandon_body(connection)
+        if connection.later is not None:
+            connection.later.abandon()
+        transaction, connection.current = connection.current, None
+        if transaction is not None and self._watch is not None:
+            transaction.sent = transaction.drained = self._watch.now()
+            self._watch.done(link, connection.remote, transaction, complete=False)
+        connection.queue.clear()
+
+    def _close_overdue(self, now: float, out: list[Effect]) -> None:
         if self._next_tick is None or now < self._next_tick:
             return
         for link, connection in list(self._connections.items()):
-            if connection.response is not None:
+            overdue = connection.overdue(self._limits, now)
+            if overdue is None:
                 continue
-            idle_seconds = now - connection.active_at
-            if not connection.has_asked and idle_seconds >= FIRST_REQUEST_SECONDS:
-                # No violation: browsers open connections that they may need later.
-                timed_out = BadRequest(408, "no request in time")
-                self._refuse(link, timed_out, now, out, violation=False)
-            elif idle_seconds >= IDLE_SECONDS:
+            if overdue.reason:
+                # No violation before a first byte: browsers open connections that they may need.
+                violation = connection.taking is not None or connection.begun_at is not None
+                self._refuse(link, connection, overdue, now, out, violation=violation)
+            else:
                 self._hang_up(link, "idle", out)
         self._next_tick = now + TICK_SECONDS if self._connections else None
 
@@ -281,5 +421,19 @@ class FileHost:
         self._next_tick = None
         if self._finishes:
             for link, connection in list(self._connections.items()):
-                if connection.response is None:
+                if connection.current is None and not connection.queue:
                     self._hang_up(link, "stopping", out)
+
+
+def _tell_to_continue(link: LinkId, transaction: Transaction, out: list[Effect]) -> None:
+    """Tell a client that waits for it, once: now its turn has come, and nothing else is being sent."""
+    request = transaction.request
+    if transaction.status or not isinstance(request, Request):
+        return
+    interim = getattr(transaction.intake, "interim", ())
+    if interim:  # Where an upload can be resumed (draft-ietf-httpbis-resumable-upload, section 4.2.2).
+        transaction.status = UPLOAD_RESUMPTION_SUPPORTED
+        out.append(Send(link, ResponseHead(UPLOAD_RESUMPTION_SUPPORTED, interim)))
+    if find(request.headers, "expect") is not None:
+        transaction.status = HTTPStatus.CONTINUE
+        out.append(Send(link, ResponseHead(HTTPStatus.CONTINUE)))

@@ -16,14 +16,13 @@ from servers.files import (
     OPEN_FILES,
     Directory,
     Elsewhere,
+    Folder,
     OneFile,
-    Page,
     Refusal,
     Resource,
     components,
     path_of,
 )
-from servers.listing import ENTRIES_LIMIT
 from testbed.storage import SharedStorage
 
 
@@ -67,7 +66,7 @@ def test_name_is_decoded_once(root):
 
 def test_target_may_be_a_whole_url(root):
     assert isinstance(Directory(root).find("http://host:80/a.txt"), Resource)
-    assert isinstance(Directory(root).find("http://host"), Page)
+    assert isinstance(Directory(root).find("http://host"), Folder)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +107,6 @@ def test_links_are_not_followed(root, outside):
     assert files.find("/file_link") is None
     assert files.find("/inner_link") is None
     assert files.find("/dir_link/secret") is None
-    assert b"link" not in files.find("/").content
 
 
 def test_fifo_and_socket_do_not_hang_the_host(root):
@@ -206,7 +204,7 @@ def test_slice_under_way_keeps_its_file_open_when_everybody_else_forgot_it(root)
     assert os.pread(payload.file, 5, 0) == b"hello"
 
 
-# --- Listings -------------------------------------------------------------------------------
+# --- Directories ----------------------------------------------------------------------------
 
 
 def test_directory_without_its_slash_is_elsewhere_on_this_host(root):
@@ -216,32 +214,18 @@ def test_directory_without_its_slash_is_elsewhere_on_this_host(root):
     assert files.find("//evil.example") is None
 
 
-def test_listing_escapes_names(root):
-    (root / "sub" / "javascript:alert(1)").write_bytes(b"")
-    page = Directory(root).find("/sub/").content.decode()
-    assert '<a href="./b%20c%26%3Cd%3E.bin">b c&amp;&lt;d&gt;.bin</a> 2 bytes' in page
-    assert 'href="./javascript%3Aalert%281%29"' in page
-    assert "<d>" not in page
+def test_directory_has_its_index_if_that_is_a_regular_file(root):
+    files = Directory(root)
+    assert files.find("/").index is None
+    (root / "index.html").write_bytes(b"<p>")
+    assert content(files.find("/").index) == b"<p>"
+    (root / "sub" / "index.html").mkdir()
+    assert files.find("/sub/").index is None
 
 
-def test_listing_names_directories_first_and_with_a_slash(root):
-    page = Directory(root).find("/").content.decode()
-    assert page.index('<a href="./sub/">sub/</a>') < page.index('<a href="./a.txt">a.txt</a>')
-    assert "../" not in page
-
-
-def test_listing_leaves_out_what_cannot_be_asked_for(root):
-    os.mkfifo(root / "fifo")
-    (root / os.fsdecode(b"\xff\xfe")).write_bytes(b"")
-    page = Directory(root).find("/").content
-    assert b"fifo" not in page
-    assert page.count(b"<li>") == 2
-
-
-def test_listing_is_bounded(root, monkeypatch):
-    monkeypatch.setattr("servers.listing.ENTRIES_LIMIT", 1)
-    assert ENTRIES_LIMIT > 1000
-    assert "and more" in Directory(root).find("/").content.decode()
+def test_link_is_no_index(root, outside):
+    (root / "index.html").symlink_to(outside / "secret")
+    assert Directory(root).find("/").index is None
 
 
 def test_one_file_has_one_name():

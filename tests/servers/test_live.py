@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import logging
+import json
 import os
 import shutil
 import socket
@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from servers.build import ServerCast
-from servers.host import place_host
+from servers.host_settings import HostSettings
 from testbed.cast import ORIGIN
 from testbed.content import made_up
 from testbed.link import Pacer
@@ -23,6 +23,7 @@ from testbed.live import LiveWorld
 from testbed.scenario import Scenario
 from testbed.sockets import loopback_host
 from testbed.storage import FileStorage
+from tests.servers.running import exchange, fetch, in_thread, running
 
 pytestmark = [pytest.mark.sockets, pytest.mark.trio]
 
@@ -43,47 +44,15 @@ def root(tmp_path):
 
 
 @pytest.fixture
-async def station(nursery, root):
-    world = LiveWorld()
-    station = place_host(world, root, "127.0.0.1", 0)
-    await nursery.start(world.run)
-    station.start(0.0)
-    return station
+async def station(root):
+    async with running(HostSettings(directory=root)) as (host, _):
+        yield host.station
 
 
 @pytest.fixture
-async def shaped_station(nursery, root):
-    world = LiveWorld()
-    station = place_host(world, root, "127.0.0.1", 0, 16e6)
-    await nursery.start(world.run)
-    station.start(0.0)
-    return station
-
-
-async def in_thread(function, *args: object):
-    """Run what blocks beside the world; bounded, so that a hanging test fails."""
-    with trio.fail_after(20):
-        return await trio.to_thread.run_sync(function, *args)
-
-
-def fetch(address, path, method="GET", **headers: str):
-    connection = http.client.HTTPConnection(*address, timeout=10)
-    try:
-        connection.request(method, path, headers={k.replace("_", "-"): v for k, v in headers.items()})
-        response = connection.getresponse()
-        return response.status, response.headers, response.read()
-    finally:
-        connection.close()
-
-
-def exchange(address, data):
-    """Send raw bytes and read until the host hangs up."""
-    with socket.create_connection(address, timeout=10) as sock:
-        sock.sendall(data)
-        received = b""
-        while part := sock.recv(65536):
-            received += part
-        return received
+async def shaped_station(root):
+    async with running(HostSettings(directory=root, uplink_bytes_per_second=16e6)) as (host, _):
+        yield host.station
 
 
 async def test_standard_library_client_gets_file_part_and_head(station):
@@ -171,13 +140,14 @@ async def test_bytes_of_the_ledger_are_those_that_clients_got(shaped_station):
     assert shaped_station.ledger.uploaded_wire_bytes > 2 * len(BIG)
 
 
-async def test_every_answer_is_a_line_of_the_log(station, caplog):
-    caplog.set_level(logging.INFO, "servers.access_log")
-    await in_thread(fetch, station.address, "/small.txt")
-    await in_thread(exchange, station.address, b"nonsense\r\n")
-    lines = [record.getMessage().split(" ", 1)[1] for record in caplog.records]
-    assert lines[0] == "GET /small.txt 200 6"
-    assert lines[1].startswith("- (malformed request line) 400 ")
+async def test_every_transaction_is_a_line_of_the_log(root):
+    async with running(HostSettings(directory=root)) as (host, log):
+        await in_thread(fetch, host.station.address, "/small.txt")
+        await in_thread(exchange, host.station.address, b"nonsense\r\n")
+    first, second = map(json.loads, log.getvalue().splitlines())
+    assert (first["method"], first["target"], first["status"]) == ("GET", "/small.txt", 200)
+    assert (first["payload_bytes"], first["complete"]) == (6, True)
+    assert (second["status"], second["reason"]) == (400, "malformed request line")
 
 
 # --- curl -----------------------------------------------------------------------------------

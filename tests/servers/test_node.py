@@ -6,14 +6,8 @@ import pytest
 
 from servers.files import Directory, Elsewhere, Page, Refusal, Resource
 from servers.http1 import BadRequest, Body, find
-from servers.node import (
-    BLOCK_BYTES,
-    FIRST_REQUEST_SECONDS,
-    IDLE_SECONDS,
-    PIPELINE_LIMIT,
-    TICK_SECONDS,
-    FileHost,
-)
+from servers.limits import PIPELINE_LIMIT, Limits
+from servers.node import BLOCK_BYTES, TICK_SECONDS
 from testbed.node import Departed, HangUp, LinkDown, LinkId, Send, Stopping, Woken, Writable
 from testbed.storage import StorageFault
 from tests.servers.helpers import (
@@ -24,8 +18,11 @@ from tests.servers.helpers import (
     get,
     hang_ups,
     heads,
+    host_of,
     one_file_host,
 )
+
+LIMITS = Limits()
 
 BLOCKS = len(CONTENT) // BLOCK_BYTES
 
@@ -118,11 +115,19 @@ def test_missing_file_is_answered_404(node):
     assert find(effect.message.headers, "content-length") == str(len(effect.message.content))
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "TRACE", "CONNECT"])
 def test_other_methods_are_answered_405_with_those_allowed(node, method):
     (effect,) = ask(node, 1, get(method=method))
     assert effect.message.status == 405
-    assert find(effect.message.headers, "allow") == "GET, HEAD"
+    assert find(effect.message.headers, "allow") == "GET, HEAD, OPTIONS"
+
+
+@pytest.mark.parametrize("target", ["*", "/file", "/other"])
+def test_options_are_the_methods_there_are(node, target):
+    (effect,) = ask(node, 1, get(target, method="OPTIONS"))
+    assert effect.message.status == 204
+    assert find(effect.message.headers, "allow") == "GET, HEAD, OPTIONS"
+    assert find(effect.message.headers, "content-length") is None
 
 
 def test_empty_file_is_answered_at_once():
@@ -143,6 +148,9 @@ class Fixed:
     def find(self, target):
         return self.found
 
+    def encoded(self, resource, suffix, coding):
+        return None
+
     def close(self):
         pass
 
@@ -152,13 +160,13 @@ class Fixed:
     [
         (Page(b"<p>"), 200, "content-type", "text/html; charset=utf-8"),
         (Elsewhere("/a/"), 301, "location", "/a/"),
-        (Refusal(403, "no"), 403, "content-type", "text/plain"),
+        (Refusal(403, "no"), 403, "content-type", "text/plain; charset=utf-8"),
         (Refusal(503, "busy"), 503, "retry-after", "1"),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_what_is_no_file_is_answered_with_a_page(found, status, name, value, method):
-    node = FileHost(Fixed(found))
+    node = host_of(Fixed(found))
     connect(node, 1)
     (effect,) = ask(node, 1, get(method=method))
     assert effect.message.status == status
@@ -235,7 +243,7 @@ def test_waiting_requests_of_a_connection_are_bounded(node):
 def test_connection_without_a_request_is_answered_408(node):
     assert node.deadline == TICK_SECONDS
     assert node.handle(Woken(), TICK_SECONDS) == []
-    effects = node.handle(Woken(), FIRST_REQUEST_SECONDS)
+    effects = node.handle(Woken(), LIMITS.head_seconds)
     assert [head.status for head in heads(effects)] == [408] * 3
     assert [(h.reason, h.violation) for h in hang_ups(effects)] == [("no request in time", False)] * 3
 
@@ -244,14 +252,14 @@ def test_idle_connection_is_closed_without_a_word(node):
     run_out(node, ask(node, 1, get(), now=0.0), now=100.0)
     for link in (2, 3):
         node.handle(LinkDown(LinkId(link), "gone"), 0.0)
-    assert node.handle(Woken(), 100.0 + IDLE_SECONDS - 1) == []  # Counted from the answer's end.
+    assert node.handle(Woken(), 100.0 + LIMITS.idle_seconds - 1) == []  # Counted from the answer's end.
     assert node.handle(Woken(), 200.0) == [HangUp(LinkId(1), "idle")]
     assert node.deadline is None
 
 
 def test_download_that_takes_long_is_not_idle(node):
     ask(node, 1, get())
-    effects = node.handle(Woken(), 10 * IDLE_SECONDS)
+    effects = node.handle(Woken(), 10 * LIMITS.idle_seconds)
     assert LinkId(1) not in {effect.link for effect in hang_ups(effects)}
 
 
@@ -329,7 +337,7 @@ class Failing:
 
 
 def test_file_that_fails_ends_its_connection_alone():
-    node = FileHost(Fixed(Resource(Failing(), '"v1"', None, "text/plain")))
+    node = host_of(Fixed(Resource(Failing(), '"v1"', None, "text/plain")))
     connect(node, 1, 2)
     ask(node, 1, get())
     ask(node, 2, get(method="HEAD"))
@@ -362,7 +370,7 @@ def test_host_that_finishes_ends_idle_connections_and_lets_downloads_come_to_the
 
 def test_directory_is_served(tmp_path):
     (tmp_path / "a").write_bytes(b"hello")
-    node = FileHost(Directory(tmp_path), block_bytes=None)
+    node = host_of(Directory(tmp_path), block_bytes=None)
     connect(node, 1)
     effects = ask(node, 1, get("/a"))
     ((_, body),) = bodies(effects)

@@ -4,35 +4,53 @@ from __future__ import annotations
 
 import contextlib
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from servers.http1 import BadRequest, Body, Request, ResponseHead
-from servers.wire import (
+from servers.http1 import (
+    UNKNOWN_LENGTH,
+    BadRequest,
+    Body,
+    BodyEnd,
+    Encoded,
+    Request,
+    RequestBegun,
+    ResponseHead,
+)
+from servers.limits import (
     CONTENT_LIMIT_BYTES,
     HEAD_LIMIT_BYTES,
     HEADER_LIMIT,
     REQUEST_BODY_LIMIT_BYTES,
     TARGET_LIMIT_BYTES,
-    Http,
 )
+from servers.wire import Http
 from testbed.errors import ProtocolViolation
 
 HEAD = b"GET /a HTTP/1.1\r\nHost: h\r\n"
 
 
-def decode(data, *, dialled=False, cuts=(), bodies_are_payload=True):
+def feed(data, *, cuts=(), dialled=False, **options: Any):
     """Feed bytes cut at these places, from a buffer that is overwritten after each call."""
-    decoder = Http(bodies_are_payload=bodies_are_payload).decoder(dialled=dialled)
+    decoder = Http(**options).decoder(dialled=dialled)
     messages = []
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
     for start, end in pairwise(places):
         lent = bytearray(data[start:end])
-        messages += decoder.feed(memoryview(lent))
+        for message in decoder.feed(memoryview(lent)):
+            kept = Body(bytes(message.payload)) if isinstance(message, Body) else message
+            messages.append(replace(kept, head_bytes=0) if isinstance(kept, Request) else kept)
         lent[:] = b"\xff" * len(lent)
     return messages
+
+
+def decode(data, **options: Any):
+    """What arrived in the end; that a head has begun depends on how bytes are cut."""
+    return [message for message in feed(data, **options) if not isinstance(message, RequestBegun)]
 
 
 def joined(messages):
@@ -78,9 +96,28 @@ def test_nothing_is_read_after_the_last_request_of_a_connection():
     assert len(decode(HEAD + b"Connection: close\r\n\r\n" + HEAD + b"\r\n")) == 1
 
 
-def test_body_of_a_request_is_passed_over():
+def test_body_that_nobody_wants_is_passed_over():
     data = HEAD + b"Content-Length: 5\r\n\r\nGET /" + b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n"
     assert [message.target for message in decode(data)] == ["/a", "/b"]
+
+
+def test_head_that_is_not_whole_is_told_of_once_and_to_hosts_only():
+    data = HEAD + b"\r\n"
+    assert feed(data, cuts=[5, 9]) == [RequestBegun(), *decode(data)]
+    assert feed(data, cuts=[5, 9], bodies_are_payload=False) == decode(data)
+    assert not [m for m in feed(data + data, cuts=[len(data)]) if isinstance(m, RequestBegun)]
+
+
+def test_request_whose_unwanted_body_is_not_whole_has_begun_too():
+    data = HEAD + b"Content-Length: 5\r\n\r\nhello"
+    assert feed(data, cuts=[len(data) - 5, len(data) - 2]) == [RequestBegun(), *decode(data)]
+
+
+def test_same_words_again_are_the_same_request():
+    decoders = [Http().decoder(dialled=False)] * 2
+    first, second = [decoder.feed(memoryview(HEAD + b"\r\n"))[0] for decoder in decoders]
+    assert first is second
+    assert first.head_bytes == len(HEAD) + 2
 
 
 def test_empty_lines_before_a_request_are_passed_over():
@@ -156,6 +193,102 @@ def test_head_of_exactly_the_limit_is_accepted_and_one_byte_more_is_not():
     assert isinstance(request, Request)
     assert decode(head_of(HEAD_LIMIT_BYTES + 1)) == [BadRequest(431, "head too large")]
 
+
+# --- Bodies that somebody wants -------------------------------------------------------------
+
+PUT = b"PUT /a HTTP/1.1\r\nHost: h\r\n"
+CHUNKED = PUT + b"Transfer-Encoding: chunked\r\n\r\n"
+GOOD_CHUNKS = b'5\r\nhello\r\n00A;x="y"\r\n, chunked \r\n0\r\nT: v\r\n\r\n'
+
+
+def take(data, *cuts: int):
+    return joined(decode(data, cuts=cuts, takes_bodies=True))
+
+
+def test_body_that_somebody_wants_is_given_between_its_head_and_its_end():
+    data = PUT + b"Content-Length: 5\r\n\r\nhello" + HEAD + b"\r\n"
+    request, body, end, following = take(data)
+    assert (request.method, request.body_bytes) == ("PUT", 5)
+    assert (body, end) == (Body(b"hello"), BodyEnd())
+    assert following.method == "GET"
+
+
+def test_chunks_are_put_together():
+    request, body, end = take(CHUNKED + GOOD_CHUNKS)
+    assert request.body_bytes == UNKNOWN_LENGTH
+    assert (body, end) == (Body(b"hello, chunked "), BodyEnd())
+
+
+def test_put_without_content_ends_with_its_head():
+    assert [m.method for m in take(PUT + b"Content-Length: 0\r\n\r\n" + PUT + b"\r\n")] == ["PUT"] * 2
+
+
+def test_client_may_wait_to_be_told_to_continue():
+    (request,) = take(PUT + b"Expect: 100-Continue\r\nContent-Length: 9\r\n\r\n")
+    assert request.body_bytes == 9
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        b"x\r\n",
+        b"-1\r\n",
+        b"0x5\r\nhello\r\n",
+        b"5\nhello\r\n",
+        b" 5\r\nhello\r\n",
+        b"5\r\nhelloo\r\n",
+        b"5\r\nhello\n",
+        b"5_0\r\n",
+        b"\r\n",
+        b"1" * 16 + b"\r\n",
+        b"5;" + b"x" * 300,
+        b"0\r\nno trailer\r\n\r\n",
+        b"0\r\n" + b"A: b\r\n" * 1000,
+    ],
+)
+def test_malformed_chunk_is_refused(chunks):
+    for cuts in ((), range(0, len(CHUNKED) + len(chunks), 7)):
+        assert take(CHUNKED + chunks, *cuts)[-1] == BadRequest(400, "malformed chunk")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "reason"),
+    [
+        (b"Transfer-Encoding: gzip, chunked", 501, "unknown transfer coding"),
+        (b"Transfer-Encoding: gzip", 400, "malformed header"),
+        (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", 400, "malformed header"),
+        (b"Content-Length: 5\r\nTransfer-Encoding: chunked", 400, "ambiguous length"),
+        (b"Content-Length: 5\r\nExpect: miracles", 417, "expectation failed"),
+    ],
+)
+def test_body_that_cannot_be_delimited_or_wished_for_is_refused(headers, status, reason):
+    assert take(PUT + headers + b"\r\n\r\nhello") == [BadRequest(status, reason)]
+
+
+@given(
+    parts=st.lists(
+        st.sampled_from([CHUNKED + GOOD_CHUNKS, HEAD + b"\r\n", CHUNKED + b"zz\r\n"]), max_size=3
+    ),
+    cuts=st.lists(st.integers(0, 1000), max_size=10),
+)
+def test_any_split_of_bodies_gives_the_same_messages(parts, cuts):
+    data = b"".join(parts)
+    assert take(data, *cuts) == take(data)
+
+
+@given(chunks=st.binary(max_size=100), cuts=st.lists(st.integers(0, 200), max_size=5))
+def test_any_bytes_in_a_body_give_content_or_one_refusal(chunks, cuts):
+    assert take(CHUNKED + chunks, *cuts) == take(CHUNKED + chunks)
+
+
+def test_what_was_made_ahead_is_sent_as_it_is():
+    message = Encoded(b"HTTP/1.1 200 OK\r\n\r\n", b"hello")
+    assert b"".join(Http().encode(message)) == b"HTTP/1.1 200 OK\r\n\r\nhello"
+    assert (message.size_bytes, message.payload_bytes) == (24, 5)
+    assert list(Http().encode(Encoded(b"--x--"))) == [b"--x--"]
+
+
+# --- Any requests ---------------------------------------------------------------------------
 
 REQUESTS = st.lists(
     st.sampled_from(
