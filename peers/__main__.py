@@ -40,6 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
         required=True, metavar="COMMAND", dest="command", parser_class=_Parser
     )
     _add_make(commands)
+    _add_show(commands)
     _add_seed(commands)
     _add_get(commands)
     _add_track(commands)
@@ -52,12 +53,13 @@ _Commands = argparse._SubParsersAction
 def _add_make(commands: _Commands[_Parser]) -> None:
     parser = commands.add_parser(
         "make",
-        help="describe a file in a .torrent",
-        description="Reads a file and writes a .torrent: its hashes, and where its tracker is.",
+        help="describe a file or folder in a .torrent",
+        description="Reads a file, or all files of a folder, and writes a .torrent: their hashes, and "
+        "where the tracker is.",
         epilog="example: python -m peers make big.iso --tracker http://127.0.0.1:6969/announce "
         "--output big.torrent",
     )
-    parser.add_argument("file", metavar="FILE", type=Path, help="the file to describe")
+    parser.add_argument("file", metavar="FILE", type=Path, help="the file or folder to describe")
     parser.add_argument("--tracker", metavar="URL", required=True, help="http://host:port/announce")
     parser.add_argument(
         "--piece-length",
@@ -68,18 +70,37 @@ def _add_make(commands: _Commands[_Parser]) -> None:
     parser.add_argument(
         "--output", metavar="X.torrent", type=Path, help="where to write (default: FILE.torrent)"
     )
+    parser.add_argument(
+        "--private", action="store_true", help="peers may be found by the tracker alone (BEP 27)"
+    )
+
+
+def _add_show(commands: _Commands[_Parser]) -> None:
+    parser = commands.add_parser(
+        "show",
+        help="say what a .torrent holds",
+        description="Prints what a .torrent says: its files, their sizes, the info hash, the tracker "
+        "and the magnet link.",
+        epilog="example: python -m peers show big.torrent --json",
+    )
+    parser.add_argument("torrent", metavar="X.torrent", type=Path, help="what to look into")
+    parser.add_argument("--json", action="store_true", help="as JSON, with sizes in bytes")
 
 
 def _add_seed(commands: _Commands[_Parser]) -> None:
     parser = commands.add_parser(
         "seed",
-        help="offer a file that is whole",
-        description="Verifies a file against its torrent and passes it on until Ctrl-C or SIGTERM.",
+        help="offer files that are whole",
+        description="Verifies files against their torrent and passes them on until Ctrl-C or SIGTERM.",
         epilog="example: python -m peers seed big.torrent --data . --uplink '2 MiB/s'",
     )
     parser.add_argument("torrent", metavar="X.torrent", type=Path, help="what to offer")
     parser.add_argument(
-        "--data", metavar="DIR", type=Path, required=True, help="the directory that has the file"
+        "--data",
+        metavar="DIR",
+        type=Path,
+        required=True,
+        help="the directory that has the file, or the folder",
     )
     _add_lines(parser)
 
@@ -87,12 +108,14 @@ def _add_seed(commands: _Commands[_Parser]) -> None:
 def _add_get(commands: _Commands[_Parser]) -> None:
     parser = commands.add_parser(
         "get",
-        help="download a file, and pass on what is there already",
-        description="Downloads the file of a torrent and passes on every piece it has. What an earlier "
-        "download left is verified and kept. Exit code 0: every hash is right.",
+        help="download files, and pass on what is there already",
+        description="Downloads the files of a torrent and passes on every piece it has. What an "
+        "earlier download left is verified and kept. Exit code 0: every hash is right.",
         epilog="example: python -m peers get big.torrent --output downloads --seed-for '10 min'",
     )
-    parser.add_argument("torrent", metavar="X.torrent", type=Path, help="what to download")
+    parser.add_argument(
+        "torrent", metavar="SOURCE", help="what to download: a .torrent, or a magnet link"
+    )
     parser.add_argument(
         "--output", metavar="DIR", type=Path, required=True, help="the directory to put it in"
     )
@@ -145,6 +168,14 @@ def _add_lines(parser: argparse.ArgumentParser) -> None:
             default=math.inf,
             help="a rate such as '256 KiB/s' or '10 Mbit/s' (default: unlimited)",
         )
+    parser.add_argument(
+        "--peer",
+        metavar="HOST:PORT",
+        action="append",
+        type=_peer,
+        default=[],
+        help="a peer to dial besides those that the tracker knows; may be given again",
+    )
     parser.add_argument("--quiet", action="store_true", help="say only what went wrong")
 
 
@@ -152,6 +183,15 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"expected a port in 0..65535, not {text!r}")
     return int(text)
+
+
+def _peer(text: str) -> tuple[str, int]:
+    """Read an address; that of IPv6 stands in brackets."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) <= 65535:
+        raise argparse.ArgumentTypeError(f"expected HOST:PORT, not {text!r}")
+    return host, int(port)
 
 
 def _piece_bytes(text: str) -> int:
@@ -184,17 +224,19 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; gives the exit code."""
     args = make_parser().parse_args(arguments)
     # Only now: `--help` should not wait for trio and all that comes with it.
-    from peers import commands
+    from peers import commands, describing
+    from peers.bad_input import BadInput
 
     run = {
-        "make": commands.make_torrent,
+        "make": describing.make_torrent,
+        "show": describing.show,
         "seed": commands.seed,
         "get": commands.get,
         "track": commands.run_tracker,
     }[args.command]
     try:
         return run(args)
-    except commands.BadInput as error:
+    except BadInput as error:
         print(f"python -m peers {args.command}: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:

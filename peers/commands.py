@@ -1,26 +1,36 @@
-"""What `python -m peers` does: each command checks its input, runs, and gives an exit code."""
+"""What `python -m peers seed`, `get` and `track` do: check the input, run, and give an exit code."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import math
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import trio
 
+from peers import resume
+from peers.bad_input import BadInput
 from peers.content_check import held_pieces
+from peers.content_store import ContentStore, create_content, open_content
 from peers.core.bitfield import PieceSpace
-from peers.host import Ending, Outcome, PeerPlan, Reports, take_part, track
+from peers.describing import read_torrent
+from peers.host import take_part
+from peers.magnet import PREFIX, Magnet, MagnetError, read_magnet
+from peers.magnet_host import find_torrent
+from peers.plan import Ending, Found, MagnetPlan, Outcome, PeerPlan, Reports, SwarmPlan
 from peers.progress_line import ProgressLine
-from peers.torrent import MAX_TORRENT_BYTES, Torrent, TorrentError, make
+from peers.torrent import Torrent
+from peers.tracker_host import track
 from peers.tracker_url import TrackerUrl, TrackerUrlError, read_tracker_url
 from testbed.node import Address
 from testbed.sockets import raise_open_file_limit
-from testbed.storage import FileStorage, StorageFault
+from testbed.storage import StorageFault
 from testbed.units import format_bytes
 
 EXIT_FAILED = 1
@@ -30,101 +40,87 @@ EXIT_TERMINATED = 128 + signal.SIGTERM
 OPEN_FILES = 4096
 
 
-class BadInput(Exception):
-    """The user's input is wrong; one line. Exit code 2."""
-
-
-def make_torrent(args: argparse.Namespace) -> int:
-    """Describe a file in a `.torrent`."""
-    path: Path = args.file
-    output: Path = args.output or path.with_name(f"{path.name}.torrent")
-    if output.exists() and path.exists() and output.samefile(path):
-        raise BadInput(f"the torrent would replace the file {path}")
-    try:
-        url = read_tracker_url(args.tracker)
-        torrent = make(path, args.piece_length, url.text)
-        output.write_bytes(torrent.encode())
-    except (TorrentError, TrackerUrlError) as error:
-        raise BadInput(str(error)) from None
-    except OSError as error:
-        raise BadInput(f"cannot write {output}: {error.strerror}") from None
-    print(
-        f"{output}: {torrent.piece_count} pieces of {format_bytes(torrent.piece_bytes)}, "
-        f"info hash {torrent.info_hash.hex()}"
-    )
-    return 0
-
-
 def seed(args: argparse.Namespace) -> int:
-    """Offer a file that is whole until a signal."""
-    torrent, url = _read_torrent(args.torrent)
-    path: Path = args.data / torrent.name
+    """Offer files that are whole until a signal."""
+    torrent = read_torrent(args.torrent)
+    swarm = _swarm(args, [torrent.announce], ())
     try:
-        storage = FileStorage.of(path)
-        if storage.size_bytes != torrent.file_bytes:
-            raise BadInput(
-                f"{path} has {storage.size_bytes} bytes, the torrent {torrent.file_bytes}: not its file"
-            )
-        held = held_pieces(torrent, path)
+        storage = open_content(torrent, args.data)
+        held = held_pieces(torrent, args.data)
     except StorageFault as fault:
-        raise BadInput(f"cannot read {fault.reason}") from None
+        raise BadInput(f"cannot use {fault.reason}") from None
+    path = args.data / torrent.name
     missing = torrent.piece_count - held.bit_count()
     if missing:
         raise BadInput(f"{path} is not what the torrent describes: {missing} pieces are wrong")
 
     def listening(address: Address) -> None:
-        _say(args, f"seeding {path} at {address[0]}:{address[1]}")
+        _say(args, f"seeding {path} at {_shown(address)}")
 
-    outcome = _take_part(args, torrent, storage, held, url, listening, math.inf, math.inf)
+    with contextlib.closing(storage):
+        plan = PeerPlan(swarm=swarm.plan, torrent=torrent, storage=storage, held=held)
+        outcome = _take_part(args, swarm, plan, listening, math.inf, math.inf)
     _say(args, f"sent {format_bytes(outcome.uploaded_bytes)}")
     _say_violations(args, outcome)
+    if outcome.ending is Ending.FAILED:
+        return _failed("seed", outcome.reason)
     return EXIT_INTERRUPTED if outcome.ending is Ending.INTERRUPTED else 0
 
 
 def get(args: argparse.Namespace) -> int:
-    """Download what is missing of a file."""
-    torrent, url = _read_torrent(args.torrent)
-    path: Path = args.output / torrent.name
+    """Download what is missing of a torrent's files."""
+    folder: Path = args.output
+    source: str = args.torrent
+    if source.startswith(PREFIX):
+        swarm, found = _find(args, _read_magnet(source))
+        if found.torrent is None:
+            return _end_without_torrent(args, found)
+        torrent = found.torrent
+        # The swarm knows that address by now.
+        swarm = swarm.at(found.address)
+    else:
+        torrent = read_torrent(Path(source))
+        swarm = _swarm(args, [torrent.announce], ())
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and path.stat().st_size > torrent.file_bytes:
-            raise BadInput(f"{path} is there and longer than the torrent's file; it is left as it is")
-        held = held_pieces(torrent, path)
-        storage = FileStorage.empty(path, torrent.file_bytes)
+        folder.mkdir(parents=True, exist_ok=True)
+        held = held_pieces(torrent, folder, *resume.load(torrent, folder))
+        storage = create_content(torrent, folder)
     except StorageFault as fault:
         raise BadInput(f"cannot use {fault.reason}") from None
     except OSError as error:
-        raise BadInput(f"cannot use {path}: {error.strerror}") from None
+        raise BadInput(f"cannot use {folder}: {error.strerror}") from None
 
     def listening(address: Address) -> None:
         kept = f", {held.bit_count()} of {torrent.piece_count} pieces are there" if held else ""
-        _say(args, f"getting {path} at {address[0]}:{address[1]}{kept}")
+        _say(args, f"getting {folder / torrent.name} at {_shown(address)}{kept}")
 
-    outcome = _take_part(args, torrent, storage, held, url, listening, args.timeout, args.seed_for)
+    with contextlib.closing(storage):
+        plan = PeerPlan(swarm=swarm.plan, torrent=torrent, storage=storage, held=held)
+        outcome = _take_part(args, swarm, plan, listening, args.timeout, args.seed_for)
+        if not outcome.complete:
+            _keep_record(torrent, folder, storage, outcome.held)
     _say_violations(args, outcome)
-    return _end_of_get(args, torrent, path, outcome)
+    return _end_of_get(args, torrent, outcome)
 
 
-def _end_of_get(args: argparse.Namespace, torrent: Torrent, path: Path, outcome: Outcome) -> int:
+def _end_of_get(args: argparse.Namespace, torrent: Torrent, outcome: Outcome) -> int:
     """Say how it went; what counts as downloaded is what can be read back."""
+    folder: Path = args.output
+    path = folder / torrent.name
     if outcome.ending is Ending.INTERRUPTED:
         return EXIT_INTERRUPTED
     if outcome.ending is Ending.TERMINATED and not outcome.complete:
         return EXIT_TERMINATED
-    problem = ""
     if outcome.ending is Ending.TIMED_OUT:
-        problem = f"not complete after {args.timeout:g} seconds; the pieces that came are kept"
-    elif not outcome.complete:
-        problem = outcome.reason or "not complete"
-    else:
-        try:
-            if held_pieces(torrent, path) != PieceSpace(torrent.piece_count).all:
-                problem = f"{path} was changed by somebody else while it was downloaded"
-        except StorageFault as fault:
-            problem = f"cannot read {fault.reason}"
-    if problem:
-        print(f"python -m peers get: {problem}", file=sys.stderr)
-        return EXIT_FAILED
+        return _failed("get", f"{_not_after(args)}; the pieces that came are kept")
+    if not outcome.complete:
+        return _failed("get", outcome.reason or "not complete")
+    try:
+        if held_pieces(torrent, folder) != PieceSpace(torrent.piece_count).all:
+            return _failed("get", f"{path} was changed by somebody else while it was downloaded")
+    except StorageFault as fault:
+        return _failed("get", f"cannot read {fault.reason}")
+    resume.forget(torrent, folder)
     _say(
         args,
         f"{path}: complete and verified, {format_bytes(torrent.file_bytes)}; "
@@ -134,12 +130,30 @@ def _end_of_get(args: argparse.Namespace, torrent: Torrent, path: Path, outcome:
     return 0
 
 
+def _keep_record(torrent: Torrent, folder: Path, storage: ContentStore, held: int) -> None:
+    """Spare the next `get` the hashing; without a record it hashes, so a fault here is none."""
+    with contextlib.suppress(StorageFault):
+        storage.flush()
+        resume.save(torrent, folder, held, storage.stamps)
+
+
+def _end_without_torrent(args: argparse.Namespace, found: Found) -> int:
+    if found.ending is Ending.INTERRUPTED:
+        return EXIT_INTERRUPTED
+    if found.ending is Ending.TERMINATED:
+        return EXIT_TERMINATED
+    if found.ending is Ending.TIMED_OUT:
+        return _failed("get", f"{_not_after(args)}: nobody had the torrent of this link")
+    return _failed("get", f"the link is to a torrent of no use: {found.reason}")
+
+
 def run_tracker(args: argparse.Namespace) -> int:
     """Introduce peers to each other until a signal."""
     raise_open_file_limit(OPEN_FILES)
 
     def listening(address: Address) -> None:
-        print(f"tracking at http://{address[0]}:{address[1]}/announce", flush=True)
+        shown = _shown(address)
+        print(f"tracking at http://{shown}/announce and udp://{shown}", flush=True)
 
     try:
         ended_by = trio.run(functools.partial(track, args.host, args.port, listening))
@@ -151,64 +165,114 @@ def run_tracker(args: argparse.Namespace) -> int:
 # --- What the commands share ----------------------------------------------------------------
 
 
-def _read_torrent(path: Path) -> tuple[Torrent, TrackerUrl]:
-    """Read a `.torrent` of one file with a tracker that can be spoken to."""
-    try:
-        with path.open("rb") as file:
-            torrent = Torrent.decode(file.read(MAX_TORRENT_BYTES + 1))
-        if [file.path for file in torrent.files] != [(torrent.name,)]:
-            raise BadInput(f"{path}: multi-file torrents are not supported yet")
-        return torrent, read_tracker_url(torrent.announce)
-    except OSError as error:
-        raise BadInput(f"cannot read {path}: {error.strerror}") from None
-    except (TorrentError, TrackerUrlError) as error:
-        raise BadInput(f"{path}: {error}") from None
+@dataclass(frozen=True, slots=True)
+class _Swarm:
+    """Where others are to be found, and over which lines."""
+
+    plan: SwarmPlan
+    url: TrackerUrl | None
+
+    def at(self, address: Address) -> _Swarm:
+        """Give the same at an address."""
+        return _Swarm(replace(self.plan, host=address[0], port=address[1]), self.url)
 
 
-def _take_part(
-    args: argparse.Namespace,
-    torrent: Torrent,
-    storage: FileStorage,
-    held: int,
-    url: TrackerUrl,
-    on_listening: Callable[[Address], None],
-    timeout_seconds: float,
-    seed_seconds: float,
-) -> Outcome:
-    try:
-        tracker = url.resolve()
-    except TrackerUrlError as error:
-        raise BadInput(str(error)) from None
-    plan = PeerPlan(
-        torrent=torrent,
-        storage=storage,
-        held=held,
-        tracker=tracker,
-        announce_path=url.path,
+def _swarm(args: argparse.Namespace, trackers: Sequence[str], peers: tuple[Address, ...]) -> _Swarm:
+    """Take the first tracker that can be spoken to; with peers to dial, none is needed."""
+    peers = (*args.peer, *peers)
+    url = place = None
+    reason = "it names no tracker; give an address with --peer"
+    for text in filter(None, trackers):
+        try:
+            url = read_tracker_url(text)
+            place = url.resolve()
+            break
+        except TrackerUrlError as error:
+            url, reason = None, str(error)
+    if place is None and not peers and args.command == "get":
+        raise BadInput(f"{args.torrent}: {reason}")
+    plan = SwarmPlan(
+        tracker=place,
+        peers=peers,
         host=args.host,
         port=args.port,
         uplink_bytes_per_second=args.uplink,
         downlink_bytes_per_second=args.downlink,
     )
+    return _Swarm(plan, url)
+
+
+def _read_magnet(text: str) -> Magnet:
+    try:
+        return read_magnet(text)
+    except MagnetError as error:
+        raise BadInput(str(error)) from None
+
+
+def _find(args: argparse.Namespace, magnet: Magnet) -> tuple[_Swarm, Found]:
+    """Ask peers for the torrent of a link."""
+    swarm = _swarm(args, magnet.trackers, magnet.peers)
+
+    def listening(address: Address) -> None:
+        name = f" of {magnet.name!r}" if magnet.name else ""
+        _say(args, f"asking for the torrent{name} at {_shown(address)}")
+
+    plan = MagnetPlan(swarm=swarm.plan, magnet=magnet)
+    with _reporting(args, swarm, listening) as reports:
+        return swarm, trio.run(
+            functools.partial(find_torrent, plan, reports, timeout_seconds=args.timeout)
+        )
+
+
+def _take_part(
+    args: argparse.Namespace,
+    swarm: _Swarm,
+    plan: PeerPlan,
+    on_listening: Callable[[Address], None],
+    timeout_seconds: float,
+    seed_seconds: float,
+) -> Outcome:
+    run = functools.partial(take_part, timeout_seconds=timeout_seconds, seed_seconds=seed_seconds)
+    with _reporting(args, swarm, on_listening) as reports:
+        return trio.run(run, plan, reports)
+
+
+@contextlib.contextmanager
+def _reporting(
+    args: argparse.Namespace, swarm: _Swarm, on_listening: Callable[[Address], None]
+) -> Iterator[Reports]:
+    """Show progress for as long as the block, and say what the address is not good for."""
     raise_open_file_limit(OPEN_FILES)
     line = ProgressLine(quiet=args.quiet)
 
     def tracker_news(failure: str) -> None:
-        line.note(f"tracker {url.text}: {failure}; trying again" if failure else "")
+        name = "" if swarm.url is None else swarm.url.text
+        line.note(f"tracker {name}: {failure}; trying again" if failure else "")
 
-    reports = Reports(on_listening=on_listening, on_status=line.show, on_tracker=tracker_news)
-    run = functools.partial(take_part, timeout_seconds=timeout_seconds, seed_seconds=seed_seconds)
     try:
-        return trio.run(run, plan, reports)
+        yield Reports(on_listening=on_listening, on_status=line.show, on_tracker=tracker_news)
     except OSError as error:
         raise _cannot_listen(args, error) from None
     finally:
         line.close()
-        storage.close()
+
+
+def _shown(address: Address) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _not_after(args: argparse.Namespace) -> str:
+    return f"not complete after {args.timeout:g} seconds"
+
+
+def _failed(command: str, problem: str) -> int:
+    print(f"python -m peers {command}: {problem}", file=sys.stderr)
+    return EXIT_FAILED
 
 
 def _cannot_listen(args: argparse.Namespace, error: OSError) -> BadInput:
-    return BadInput(f"cannot listen at {args.host}:{args.port}: {error.strerror}")
+    return BadInput(f"cannot listen at {_shown((args.host, args.port))}: {error.strerror}")
 
 
 def _say(args: argparse.Namespace, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Where one peer, or one tracker, runs by itself: a node in the live world until it is told to stop."""
+"""Where one peer runs by itself: a node in the live world until it is done, or told to stop."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import math
 import random
 import secrets
 import signal
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import AsyncIterator
 
 import trio
 
@@ -18,16 +16,15 @@ from peers.core.introduction import PEER_WIRE, TRACKER_WIRE
 from peers.core.peer import PeerNode
 from peers.core.state import PIECES_IN_FLIGHT, PeerConfig
 from peers.farewell import say_stopped
-from peers.registry import Registry
-from peers.torrent import Torrent
-from peers.tracker import TrackerNode
+from peers.plan import Ending, Outcome, PeerPlan, Reports, Status, SwarmPlan
 from peers.tracker_watch import TrackerWatch
+from peers.udp_link import PeerStation
 from peers.wire import PeerWire
 from servers.wire import Http
 from testbed.link import Pacer
-from testbed.live import LiveStation, LiveWorld
-from testbed.node import Address
-from testbed.storage import Storage
+from testbed.live import LiveWorld
+from testbed.node import Node
+from testbed.station import Station
 
 #: What is under way when a peer is told to stop may go on for so long.
 DRAIN_SECONDS = 5.0
@@ -43,102 +40,51 @@ REPORT_SECONDS = 0.5
 GRANTS = 4
 UNSHAPED_GRANTS = 8
 
+#: More links than a peer ever keeps: those beyond it are closed before a word is said.
+CONNECTION_LIMIT = 4096
+
 #: Nor how far away they are: 16 blocks on their way from one peer fill 10 Mbit/s at 200 ms.
 REQUEST_AHEAD_BLOCKS = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerPlan:
-    """What a peer is told by hand."""
-
-    torrent: Torrent
-    storage: Storage
-    held: int
-    """Pieces verified in storage already, as a `PieceSpace` set."""
-    tracker: Address
-    announce_path: str
-    host: str = "127.0.0.1"
-    port: int = 0
-    uplink_bytes_per_second: float = math.inf
-    downlink_bytes_per_second: float = math.inf
+def client_id() -> bytes:
+    """Give a peer a peer id of its own (BEP 20)."""
+    return CLIENT_NAME + b"%012d" % secrets.randbelow(10**12)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """How far a peer is. Rates are since the last status."""
-
-    held_bytes: int
-    file_bytes: int
-    peers: int
-    download_bytes_per_second: float
-    upload_bytes_per_second: float
-
-
-@dataclass(slots=True, kw_only=True)
-class Reports:
-    """Whom to tell what while a peer runs."""
-
-    on_listening: Callable[[Address], None] = lambda address: None
-    on_status: Callable[[Status], None] = lambda status: None
-    on_tracker: Callable[[str], None] = lambda failure: None
-    """Why the tracker does not answer; empty when it does."""
+def swarm_config(plan: SwarmPlan, peer_id: bytes) -> PeerConfig:
+    """Give the settings of a peer of which nobody knows how fast and far away the others are."""
+    tracker = plan.tracker
+    return PeerConfig(
+        peer_id=peer_id,
+        grants=GRANTS if plan.uplink_bytes_per_second < math.inf else UNSHAPED_GRANTS,
+        request_ahead_blocks=REQUEST_AHEAD_BLOCKS,
+        pieces_in_flight=4 * PIECES_IN_FLIGHT,
+        tracker=None if tracker is None else tracker.address,
+        announce_path="/" if tracker is None else tracker.path,
+        known_peers=plan.peers,
+        extensions=True,
+    )
 
 
-class Ending(Enum):
-    """Why a peer left."""
-
-    DONE = "done"
-    TIMED_OUT = "timed out"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-    TERMINATED = "terminated"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How a peer's time in the swarm went."""
-
-    ending: Ending
-    complete: bool
-    reason: str
-    uploaded_bytes: int
-    downloaded_bytes: int
-    violations: dict[str, int] = field(default_factory=dict)
-
-
-# --- A tracker ------------------------------------------------------------------------------
-
-
-async def track(host: str, port: int, on_listening: Callable[[Address], None]) -> signal.Signals:
-    """Introduce peers to each other until SIGINT or SIGTERM, and give the signal that ended it.
+def settle(world: LiveWorld, node: Node, plan: SwarmPlan, piece_count: int | None) -> PeerStation:
+    """Give a peer its place.
 
     Raises:
       OSError: the address cannot be listened at.
     """
-    world = LiveWorld()
-    try:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            station = world.add(
-                TrackerNode(Registry(rng=random.Random(secrets.randbits(64)))),
-                (host, port),
-                {TRACKER_WIRE: Http(bodies_are_payload=False)},
-                accepts=TRACKER_WIRE,
-                uplink=Pacer(math.inf),
-                downlink=Pacer(math.inf),
-            )
-            station.start(0.0)
-            async with trio.open_nursery() as nursery:
-                await nursery.start(world.run)
-                on_listening(station.address)
-                ended_by = signal.Signals(await anext(signals))
-                await world.drain(DRAIN_SECONDS)
-                nursery.cancel_scope.cancel()
-    finally:
-        world.close()
-    return ended_by
-
-
-# --- A peer ---------------------------------------------------------------------------------
+    station = PeerStation(
+        world,
+        node,
+        (plan.host, plan.port),
+        {PEER_WIRE: PeerWire(piece_count), TRACKER_WIRE: Http(bodies_are_payload=False)},
+        Pacer(plan.uplink_bytes_per_second),
+        Pacer(plan.downlink_bytes_per_second),
+        udp_tracker=plan.tracker is not None and plan.tracker.udp,
+    )
+    station.listen(PEER_WIRE, CONNECTION_LIMIT)
+    world.stations.append(station)
+    return station
 
 
 async def take_part(
@@ -164,9 +110,10 @@ class _Participation:
     def __init__(self, plan: PeerPlan, reports: Reports) -> None:
         self._plan = plan
         self._reports = reports
-        self._peer_id = CLIENT_NAME + b"%012d" % secrets.randbelow(10**12)
+        self._peer_id = client_id()
         self._world = LiveWorld()
         self._finished = trio.Event()
+        self._failed = trio.Event()
         self._tracker_news = trio.Event()
         self._answered = False
         self._ending = Ending.FAILED
@@ -186,6 +133,7 @@ class _Participation:
                         await self._stay(watch, station, timeout_seconds, seed_seconds)
                         stay.cancel_scope.cancel()
                     await self._leave(watch, station)
+                    station.close_datagrams()
                     nursery.cancel_scope.cancel()
         finally:
             self._world.close()
@@ -196,35 +144,24 @@ class _Participation:
             reason=ledger.outcome,
             uploaded_bytes=ledger.uploaded_payload_bytes,
             downloaded_bytes=ledger.downloaded_payload_bytes,
+            held=watch.peer.held,
             violations=dict(ledger.violations),
         )
 
-    def _place(self) -> tuple[TrackerWatch, LiveStation]:
+    def _place(self) -> tuple[TrackerWatch[PeerNode], PeerStation]:
         plan = self._plan
-        config = PeerConfig(
-            peer_id=self._peer_id,
-            grants=GRANTS if plan.uplink_bytes_per_second < math.inf else UNSHAPED_GRANTS,
-            request_ahead_blocks=REQUEST_AHEAD_BLOCKS,
-            pieces_in_flight=4 * PIECES_IN_FLIGHT,
-            tracker=plan.tracker,
-            announce_path=plan.announce_path,
-        )
         rng = random.Random(secrets.randbits(64))
+        config = swarm_config(plan.swarm, self._peer_id)
         peer = PeerNode(config, plan.torrent, plan.storage, rng, held=plan.held)
         watch = TrackerWatch(peer, self._on_tracker_news)
-        station = self._world.add(
-            watch,
-            (plan.host, plan.port),
-            {
-                PEER_WIRE: PeerWire(plan.torrent.piece_count),
-                TRACKER_WIRE: Http(bodies_are_payload=False),
-            },
-            accepts=PEER_WIRE,
-            uplink=Pacer(plan.uplink_bytes_per_second),
-            downlink=Pacer(plan.downlink_bytes_per_second),
-        )
-        station.on_finished = lambda _: self._finished.set()
+        station = settle(self._world, watch, plan.swarm, plan.torrent.piece_count)
+        station.on_finished = self._on_finished
         return watch, station
+
+    def _on_finished(self, station: Station) -> None:
+        self._finished.set()
+        if not station.ledger.verified:
+            self._failed.set()
 
     def _on_tracker_news(self, failure: str) -> None:
         self._answered = self._answered or not failure
@@ -234,8 +171,8 @@ class _Participation:
 
     async def _stay(
         self,
-        watch: TrackerWatch,
-        station: LiveStation,
+        watch: TrackerWatch[PeerNode],
+        station: PeerStation,
         timeout_seconds: float,
         seed_seconds: float,
     ) -> None:
@@ -248,14 +185,15 @@ class _Participation:
             return
         self._ending = Ending.DONE
         with trio.move_on_after(seed_seconds):
-            await trio.sleep_forever()
+            await self._failed.wait()
+            self._ending = Ending.FAILED
 
     async def _end_by_signal(self, signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
         received = await anext(signals)
         self._ending = Ending.INTERRUPTED if received == signal.SIGINT else Ending.TERMINATED
         scope.cancel()
 
-    async def _report(self, peer: PeerNode, station: LiveStation) -> None:
+    async def _report(self, peer: PeerNode, station: PeerStation) -> None:
         file_bytes = self._plan.torrent.file_bytes
         ledger = station.ledger
         then, down, up = self._world.now(), 0, 0
@@ -274,7 +212,7 @@ class _Participation:
             )
             then, down, up = now, ledger.downloaded_payload_bytes, ledger.uploaded_payload_bytes
 
-    async def _leave(self, watch: TrackerWatch, station: LiveStation) -> None:
+    async def _leave(self, watch: TrackerWatch[PeerNode], station: PeerStation) -> None:
         """Let the tracker know, end what is under way, and close all links."""
         with trio.move_on_after(FAREWELL_SECONDS):
             # The announce that says `completed` goes first.
@@ -293,6 +231,7 @@ class _Participation:
             event="stopped",
             numwant=0,
         )
-        if self._answered:
+        tracker = self._plan.swarm.tracker
+        if self._answered and tracker is not None:
             with trio.move_on_after(FAREWELL_SECONDS):
-                await say_stopped(self._plan.tracker, self._plan.announce_path, farewell, address[0])
+                await say_stopped(tracker, farewell, address[0])

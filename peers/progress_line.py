@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from peers.host import Status
+from peers.plan import Status
 from testbed.units import format_bytes, format_rate, format_seconds
 
 if TYPE_CHECKING:

@@ -26,6 +26,20 @@ SEEDS_FIRST = 2
 and a fast origin would have few who ask: with 256 leechers it sent 18 copies instead of 51."""
 
 
+MAX_SCRAPED = 74
+"""BEP 15: about so many info hashes fit one datagram; the same over HTTP."""
+
+
+class ScrapeEntry(msgspec.Struct, frozen=True, gc=False):
+    """What a tracker knows of one swarm (BEP 48)."""
+
+    complete: int = 0
+    """Seeds now, and below, leechers now."""
+    incomplete: int = 0
+    downloaded: int = 0
+    """Peers that have said they completed it, ever."""
+
+
 class _Member(msgspec.Struct, gc=False):
     seen_seconds: float
     is_seed: bool
@@ -65,9 +79,10 @@ class _Group:
 class _Swarm:
     """The peers of one torrent."""
 
-    __slots__ = ("leechers", "members", "seeds")
+    __slots__ = ("downloaded", "leechers", "members", "seeds")
 
     def __init__(self) -> None:
+        self.downloaded = 0
         # Taking the front of a dict again and again would pass over all that was taken before.
         self.members: OrderedDict[Address, _Member] = OrderedDict()
         """In the order of their last announce."""
@@ -92,9 +107,14 @@ class _Swarm:
             self.remove(address)
 
     def sample(self, asker: Address, count: int, rng: random.Random) -> tuple[Address, ...]:
-        """Some seeds, then leechers; to a seed other seeds are of no use."""
+        """Some seeds, then leechers; to a seed other seeds are of no use.
+
+        But who has only a magnet link may say that nothing is left, as aria2 does. Where no leecher
+        could help it, it is told of a few seeds.
+        """
         if self.members[asker].is_seed:
-            return tuple(self.leechers.sample(asker, count, rng))
+            leechers = self.leechers.sample(asker, count, rng)
+            return tuple(leechers or self.seeds.sample(asker, min(count, SEEDS_FIRST), rng))
         missing = max(0, count - len(self.leechers) + 1)
         seeds = self.seeds.sample(asker, min(count, max(SEEDS_FIRST, missing)), rng)
         return (*seeds, *self.leechers.sample(asker, count - len(seeds), rng))
@@ -151,9 +171,20 @@ class Registry:
             swarm = self._swarms[request.info_hash] = _Swarm()
         if len(swarm.members) >= MAX_SWARM_PEERS and address not in swarm.members:
             return AnnounceResponse(failure_reason="this torrent has too many peers")
+        member = swarm.members.get(address)
+        if request.event == "completed" and not (member is not None and member.is_seed):
+            swarm.downloaded += 1  # A seed that says so again has not downloaded it twice.
         swarm.put(address, is_seed=request.left == 0, now=now)
         count = min(request.numwant, self._max_peers_given)
         return self._response(swarm, swarm.sample(address, count, self._rng))
+
+    def scrape(self, info_hash: bytes, now: float) -> ScrapeEntry | None:
+        """Give what is known of a swarm; None of one that nobody announced."""
+        swarm = self._swarms.get(info_hash)
+        if swarm is None:
+            return None
+        swarm.expire(now - 2 * self._interval_seconds)
+        return ScrapeEntry(len(swarm.seeds), len(swarm.leechers), swarm.downloaded)
 
     def peers_of(self, info_hash: bytes) -> tuple[Address, ...]:
         """Give the peers of a swarm, by their last announce, oldest first."""

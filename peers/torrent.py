@@ -13,12 +13,10 @@ are kept in `files`, because they are part of the pieces, and marked.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha1
-from pathlib import Path
 
 from peers import bencoding
 from peers.bencoding import MAX_INTEGER, Bencoded, BencodingError
@@ -31,7 +29,7 @@ __all__ = [
     "TorrentFile",
     "default_piece_bytes",
     "describe",
-    "make",
+    "describe_folder",
 ]
 
 BLOCK_BYTES = 16384
@@ -53,7 +51,7 @@ MAX_DEFAULT_PIECE_COUNT = 1024
 
 @dataclass(frozen=True, slots=True)
 class Torrent:
-    """What a torrent says about its content. Made by `make`, `describe` or `Torrent.decode`."""
+    """What a torrent says about its content. Made by `Torrent.decode`, `describe` and the like."""
 
     name: str
     file_bytes: int
@@ -116,7 +114,7 @@ class Torrent:
         info = metainfo.get(b"info")
         if not isinstance(info, dict):
             raise TorrentError("info must be a dictionary")
-        return _torrent_of(info, text(metainfo.get(b"announce", b""), "announce"))
+        return torrent_of(info, text(metainfo.get(b"announce", b""), "announce"))
 
 
 def default_piece_bytes(file_bytes: int) -> int:
@@ -130,43 +128,6 @@ def default_piece_bytes(file_bytes: int) -> int:
     while piece_bytes < MAX_DEFAULT_PIECE_BYTES and piece_bytes * MAX_DEFAULT_PIECE_COUNT < file_bytes:
         piece_bytes *= 2
     return piece_bytes
-
-
-def make(path: Path, piece_bytes: int | None, announce: str) -> Torrent:
-    """Describe a file on disk, reading it once.
-
-    Args:
-      path: The file; its name becomes the torrent's.
-      piece_bytes: None takes `default_piece_bytes`.
-      announce: URL of the tracker, or empty.
-
-    Raises:
-      TorrentError: not a readable file, empty, or too large for this piece size.
-    """
-    try:
-        if path.exists() and not path.is_file():  # Opening a pipe would wait for its writer.
-            raise TorrentError(f"cannot read {path}: not a file")
-        with path.open("rb", buffering=0) as file:
-            file_bytes = os.fstat(file.fileno()).st_size
-            size = default_piece_bytes(file_bytes) if piece_bytes is None else piece_bytes
-            _check_piece_bytes(size)
-            if -(-file_bytes // size) * HASH_BYTES > MAX_TORRENT_BYTES:  # Before all are computed.
-                raise TorrentError(f"pieces of {size} bytes are too many; make them larger")
-            buffer = memoryview(bytearray(min(size, 1 << 20)))
-            hashes = []
-            for start in range(0, file_bytes, size):
-                digest = sha1(usedforsecurity=False)
-                remaining = min(size, file_bytes - start)
-                while remaining:
-                    got = file.readinto(buffer[:remaining])
-                    if not got:
-                        raise TorrentError(f"{path} became shorter while it was read")
-                    digest.update(buffer[:got])
-                    remaining -= got
-                hashes.append(digest.digest())
-    except OSError as error:
-        raise TorrentError(f"cannot read {path}: {error.strerror}") from None
-    return describe(path.name, file_bytes, size, hashes, announce)
 
 
 def describe(
@@ -183,19 +144,54 @@ def describe(
     Raises:
       TorrentError: any part is not what `Torrent.decode` would accept.
     """
+    return _described({b"length": file_bytes}, name, piece_bytes, piece_hashes, announce, private)
+
+
+def describe_folder(
+    name: str,
+    files: Sequence[tuple[tuple[str, ...], int]],
+    piece_bytes: int,
+    piece_hashes: Iterable[bytes],
+    announce: str = "",
+    *,
+    private: bool = False,
+) -> Torrent:
+    """Make the torrent of a folder. `files`: where each lies in it, name by name, and its size.
+
+    Raises:
+      TorrentError: any part is not what `Torrent.decode` would accept.
+    """
+    listed: list[Bencoded] = [
+        {b"length": file_bytes, b"path": [_raw(part) for part in path]} for path, file_bytes in files
+    ]
+    return _described({b"files": listed}, name, piece_bytes, piece_hashes, announce, private)
+
+
+def _described(
+    content: dict[bytes, Bencoded],
+    name: str,
+    piece_bytes: int,
+    piece_hashes: Iterable[bytes],
+    announce: str,
+    private: bool,
+) -> Torrent:
     info: dict[bytes, Bencoded] = {
-        b"length": file_bytes,
-        # Surrogates stand for bytes of a file name that are not UTF-8; the check refuses them.
-        b"name": name.encode(errors="surrogateescape"),
+        **content,
+        b"name": _raw(name),
         b"piece length": piece_bytes,
         b"pieces": b"".join(piece_hashes),
     }
     if private:
         info[b"private"] = 1
-    torrent = _torrent_of(info, announce)
+    torrent = torrent_of(info, announce)
     if len(torrent.info) + len(announce) + 64 > MAX_TORRENT_BYTES:
         raise TorrentError(f"{torrent.piece_count} pieces are too many; make them larger")
     return torrent
+
+
+def _raw(name: str) -> bytes:
+    # Surrogates stand for bytes of a file name that are not UTF-8; the check refuses them.
+    return name.encode(errors="surrogateescape")
 
 
 @lru_cache(maxsize=64)  # A torrent has two sizes of pieces.
@@ -205,13 +201,18 @@ def _blocks(piece_size: int) -> tuple[tuple[int, int], ...]:
     )
 
 
-def _torrent_of(info: dict[bytes, Bencoded], announce: str) -> Torrent:
+def torrent_of(info: dict[bytes, Bencoded], announce: str) -> Torrent:
+    """Give the torrent of an info dictionary, from a `.torrent` or from peers (BEP 9).
+
+    Raises:
+      TorrentError: not safe to use, or of a kind that is not supported.
+    """
     announce = announce.strip()
     if len(announce) > MAX_ANNOUNCE_CHARACTERS:
         raise TorrentError(f"announce is longer than {MAX_ANNOUNCE_CHARACTERS} characters")
     name = plain_name(info.get(b"name"), "name")
     piece_bytes = number(info.get(b"piece length"), "piece length")
-    _check_piece_bytes(piece_bytes)
+    check_piece_bytes(piece_bytes)
     pieces = info.get(b"pieces")
     if pieces is None and b"meta version" in info:
         raise TorrentError("a version 2 torrent without version 1 hashes is not supported")
@@ -241,6 +242,11 @@ def _torrent_of(info: dict[bytes, Bencoded], announce: str) -> Torrent:
     )
 
 
-def _check_piece_bytes(piece_bytes: int) -> None:
+def check_piece_bytes(piece_bytes: int) -> None:
+    """Refuse what no piece may be.
+
+    Raises:
+      TorrentError: not positive, or more than fits in memory.
+    """
     if not 0 < piece_bytes <= MAX_PIECE_BYTES:
         raise TorrentError(f"piece length must be in 1..{MAX_PIECE_BYTES}, not {piece_bytes}")

@@ -1,9 +1,10 @@
-"""The tracker: an introducer that answers announces over HTTP (BEP 3, compact answers: BEP 23)."""
+"""The tracker: it answers announces over HTTP (BEP 3, compact: BEP 23), and scrapes (BEP 48)."""
 
 from __future__ import annotations
 
 from peers.announce import AnnounceError, AnnounceRequest, AnnounceResponse
 from peers.registry import Registry
+from peers.scrape import SCRAPE_PATH, encode_scrape, read_scrape_query
 from servers.http1 import BadRequest, Headers, Request, ResponseHead
 from testbed.node import (
     Address,
@@ -64,8 +65,10 @@ class TrackerNode:
         if request.method != "GET":
             return _text(405, b"only GET\n", keep_alive=keep_alive)
         path, _, query = request.target.partition("?")
+        if path == SCRAPE_PATH:
+            return _text(200, self._scrape(query, now), keep_alive=keep_alive)
         if path != ANNOUNCE_PATH:
-            return _text(404, b"only /announce\n", keep_alive=keep_alive)
+            return _text(404, b"only /announce and /scrape\n", keep_alive=keep_alive)
         try:
             announce = AnnounceRequest.from_query(query)
         except AnnounceError as error:
@@ -74,6 +77,14 @@ class TrackerNode:
         else:
             answer = self._registry.announce(announce, remote_host, now)
         return _text(200, answer.encode(), keep_alive=keep_alive)
+
+    def _scrape(self, query: str, now: float) -> bytes:
+        try:
+            hashes = read_scrape_query(query)
+        except AnnounceError as error:
+            return AnnounceResponse(failure_reason=str(error)).encode()
+        found = {info_hash: self._registry.scrape(info_hash, now) for info_hash in hashes}
+        return encode_scrape({key: entry for key, entry in found.items() if entry is not None})
 
 
 def _text(status: int, content: bytes, *, keep_alive: bool) -> ResponseHead:

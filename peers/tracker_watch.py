@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from peers.announce import AnnounceError, AnnounceResponse
 from peers.core.introduction import TRACKER_WIRE
-from peers.core.peer import PeerNode
 from servers.http1 import ResponseHead
 from testbed.node import (
     Dial,
@@ -20,14 +20,17 @@ from testbed.node import (
     LinkDown,
     LinkId,
     LinkUp,
+    Node,
     Received,
 )
 
+AnyNode = TypeVar("AnyNode", bound=Node)
 
-class TrackerWatch:
+
+class TrackerWatch(Generic[AnyNode]):
     """A peer whose talk with its tracker is read along."""
 
-    def __init__(self, peer: PeerNode, on_news: Callable[[str], None]) -> None:
+    def __init__(self, peer: AnyNode, on_news: Callable[[str], None]) -> None:
         """Read along. `on_news(failure)` is called after each announce; empty: it was answered."""
         self.peer = peer
         self.tally = peer.tally

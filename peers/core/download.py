@@ -11,15 +11,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from peers.core.picker import RarestFirst
+from peers.core.picker import PICKERS, Picker
 from peers.core.progress import PieceProgress
 from peers.core.session import Phase, Session
 from peers.core.state import PeerState
-from peers.messages import Block, Have, Interested, NotInterested, RejectRequest, Request
+from peers.messages import (
+    Block,
+    Have,
+    Interested,
+    NotInterested,
+    RejectRequest,
+    Request,
+    SuggestPiece,
+)
 from peers.torrent import BLOCK_BYTES
 from testbed.errors import ProtocolViolation
-from testbed.node import Effect, Finished, Observe, Send, Transfer
+from testbed.node import Effect, Finished, LinkId, Observe, Send, SendEach, Transfer
 from testbed.storage import StorageFault
+
+CORRUPT_PIECE = "corrupt piece"
+"""The reason by which a peer is known that sent a whole piece, all by itself, with a wrong hash."""
 
 
 class Download:
@@ -36,17 +47,21 @@ class Download:
     ) -> None:
         self._state = state
         self._on_piece = on_piece
-        self._picker = RarestFirst(state.space, rng)
+        self._picker: Picker = PICKERS[state.config.picking](state.space, rng)
+        self._returns_grants = state.config.returns_grants
         self._progress: dict[int, PieceProgress] = {}
+        self._suspect: set[int] = set()
+        """Pieces that were corrupt with several sources: now each is taken whole from one."""
 
     # --- What others have -------------------------------------------------------------------
 
     def learn(self, session: Session, pieces: int, out: list[Effect]) -> None:
-        """The peer has said what it holds."""
-        session.pieces = pieces
-        if pieces != self._state.space.all:
-            session.counted = pieces
-            self._picker.peer_joined(pieces)
+        """The peer has said what it holds, once or again; what it had it still has."""
+        new = pieces & ~session.pieces
+        session.pieces |= pieces
+        if session.pieces != self._state.space.all:
+            session.counted |= new
+            self._picker.peer_joined(new)
         self._tell_interest(session, out)
 
     def on_have(self, session: Session, message: Have, now: float, out: list[Effect]) -> None:
@@ -61,7 +76,7 @@ class Download:
         session.pieces |= bit
         session.counted |= bit
         self._picker.peer_has(piece)
-        if bit & state.missing & ~state.in_flight:
+        if bit & (state.unasked if self._returns_grants else state.missing):
             if not session.am_interested:
                 session.am_interested = True
                 out.append(Send(session.link, Interested()))
@@ -74,10 +89,14 @@ class Download:
         self.release_all(session, now, out)
 
     def _tell_interest(self, session: Session, out: list[Effect]) -> None:
-        state = self._state
-        if not session.am_interested and session.pieces & state.missing & ~state.in_flight:
+        if not session.am_interested and session.pieces & self._of_interest():
             session.am_interested = True
             out.append(Send(session.link, Interested()))
+
+    def _of_interest(self) -> int:
+        """The pieces for which it is worth being unchoked."""
+        state = self._state
+        return state.unasked if self._returns_grants else state.missing
 
     # --- Asking -----------------------------------------------------------------------------
 
@@ -91,6 +110,14 @@ class Download:
         session.peer_choking = True
         if not session.fast:
             self.release_all(session, now, out)  # BEP 3: a choke cancels all that was asked.
+
+    def on_suggest(
+        self, session: Session, message: SuggestPiece, now: float, out: list[Effect]
+    ) -> None:
+        """It would rather send this piece than another (BEP 6)."""
+        if message.piece >= self._state.space.count:
+            raise ProtocolViolation(reason="piece out of range")
+        session.suggested = self._state.space.bits[message.piece]
 
     def on_reject(
         self, session: Session, message: RejectRequest, now: float, out: list[Effect]
@@ -109,19 +136,21 @@ class Download:
             return
         outstanding, config = session.outstanding, state.config
         while not session.peer_choking and len(outstanding) <= config.request_ahead_blocks:
-            wanted = session.pieces & state.missing & ~state.in_flight
+            wanted = session.pieces & state.unasked
             if not wanted or state.in_flight.bit_count() >= config.pieces_in_flight:
-                if not outstanding and session.am_interested:
+                if not outstanding and session.am_interested and self._returns_grants:
                     self._lose_interest(session, out)
                 return
-            piece = self._picker.pick(wanted)
+            piece = self._picker.pick(wanted, session.suggested)
             progress = self._progress.get(piece)
             blocks = state.torrent.blocks_of(piece)
             if progress is None:
                 progress = self._progress[piece] = PieceProgress(len(blocks))
             progress.owner = session
             progress.asked_at = now
-            state.in_flight |= state.space.bits[piece]
+            bit = state.space.bits[piece]
+            state.in_flight |= bit
+            state.unasked &= ~bit
             for part, (begin, length) in zip(progress.parts, blocks, strict=True):
                 if part is None:
                     outstanding[piece, begin] = now
@@ -149,7 +178,15 @@ class Download:
         progress.owner = None
         if progress.remaining == len(progress.parts):
             del self._progress[piece]
-        state.in_flight &= ~state.space.bits[piece]
+        elif piece in self._suspect:
+            lengths = [length for _, length in state.torrent.blocks_of(piece)]
+            parts = zip(progress.parts, lengths, strict=True)
+            came = sum(length for part, length in parts if part is not None)
+            state.tally.wasted_payload_bytes += came
+            del self._progress[piece]
+        bit = state.space.bits[piece]
+        state.in_flight &= ~bit
+        state.unasked |= bit
         self._look_elsewhere(session, now, out)
         if session.link in state.sessions:
             self._tell_interest(session, out)
@@ -176,7 +213,9 @@ class Download:
         place = message.begin // BLOCK_BYTES
         if message.length != state.torrent.blocks_of(piece)[place][1]:
             raise ProtocolViolation(reason="block of wrong length")
+        session.received_payload_bytes += message.length
         progress.parts[place] = message.payload
+        progress.sources.add(session.link)
         if progress.first_byte_at is None:
             progress.first_byte_at = now
         progress.remaining -= 1
@@ -201,8 +240,13 @@ class Download:
         parts = [part for part in progress.parts if part is not None]
         if not state.verify(piece, parts):
             state.tally.wasted_payload_bytes += size
+            state.unasked |= bit
             self._look_elsewhere(session, now, out)
-            raise ProtocolViolation(reason="corrupt piece")
+            if len(progress.sources) == 1:
+                raise ProtocolViolation(reason=CORRUPT_PIECE)
+            self._suspect.add(piece)  # Who of them it was shows when one alone sends all of it.
+            return
+        self._suspect.discard(piece)
         try:
             state.storage.write(piece * state.torrent.piece_bytes, parts)
         except StorageFault as fault:
@@ -218,16 +262,23 @@ class Download:
 
     def _tell_others(self, piece: int, out: list[Effect]) -> None:
         state = self._state
-        bit, missing = state.space.bits[piece], state.missing
-        have = Have(piece)
+        bit, missing, everything = state.space.bits[piece], state.missing, state.space.all
         has_place_again = state.in_flight.bit_count() == state.config.pieces_in_flight - 1
+        to_tell: list[LinkId] = []
+        out.append(SendEach(to_tell, Have(piece)))
         for other in state.sessions.values():
-            if not other.pieces & bit and other.phase is not Phase.AWAITING_HANDSHAKE:
-                out.append(Send(other.link, have))
+            pieces = other.pieces
+            tell = not pieces & bit  # A peer that has the piece does not ask for it.
+            if not tell and not pieces & missing:
+                if other.am_interested:
+                    self._lose_interest(other, out)
+                # Who has nothing more for us may be a super-seeding origin (BEP 16), which waits to
+                # hear of the piece before it offers the next.
+                tell = pieces != everything
+            if tell and other.phase is not Phase.AWAITING_HANDSHAKE:
+                to_tell.append(other.link)
             if has_place_again:
                 self._tell_interest(other, out)
-            if other.am_interested and not other.pieces & missing:
-                self._lose_interest(other, out)
 
 
 def _transfer(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from peers.announce import AnnounceError, AnnounceRequest, AnnounceResponse
 from peers.core.session import Session
+from peers.priority import canonical_priority
 from servers.http1 import Request, ResponseHead
 from testbed.node import Address, Dial, Effect, HangUp, LinkId, Send
 
@@ -58,6 +59,8 @@ class Introduction:
         self._tracker_link: LinkId | None = None
         self._asked_at = 0.0
         self._known: deque[Address] = deque()
+        self._heard: dict[Address, int] = {}
+        """Addresses that neighbours told of, with their canonical priorities."""
         self._dialling: set[Address] = set()
         self.failure = ""
         """What the tracker said was wrong, last."""
@@ -71,6 +74,7 @@ class Introduction:
         """The peer lives at this address and may announce itself from now on."""
         self._address = address
         self._announce_at = now
+        self.told_of(self._config.known_peers)
 
     def completed(self) -> None:
         """The download is whole: the tracker hears of it (BEP 3, event `completed`)."""
@@ -88,7 +92,7 @@ class Introduction:
         if tracker is not None and not self._tracker_busy and now >= self._announce_at:
             self._tracker_busy = True
             out.append(Dial(tracker, TRACKER_WIRE))
-        if not leeching or not self._known:
+        if not leeching or not (self._known or self._heard):
             return out
         links = list(sessions)
         # Half of a peer's links are its own dials: so later comers find room at earlier ones.
@@ -98,8 +102,8 @@ class Introduction:
         dials -= sum(session.dialled for session in links) + len(self._dialling)
         room = self._config.neighbours - len(links) - len(self._dialling)
         linked = {session.remote for session in links if session.dialled}
-        while self._known and dials > 0 and room > 0:
-            remote = self._known.popleft()
+        while (self._known or self._heard) and dials > 0 and room > 0:
+            remote = self._known.popleft() if self._known else self._best_heard()
             if remote in linked or remote in self._dialling or remote == self._address:
                 continue
             self._dialling.add(remote)
@@ -107,6 +111,18 @@ class Introduction:
             dials -= 1
             room -= 1
         return out
+
+    def told_of(self, addresses: Iterable[Address]) -> None:
+        """A neighbour, or the user, knows of these peers. They come after those of the tracker."""
+        for address in addresses:
+            if len(self._heard) < KNOWN_LIMIT and address not in self._heard:
+                self._heard[address] = canonical_priority(self._address, address)
+
+    def _best_heard(self) -> Address:
+        """Take the address of the highest priority (BEP 40): its peer thinks the same of us."""
+        best = max(self._heard, key=self._heard.__getitem__)
+        del self._heard[best]
+        return best
 
     def dialled(self, remote: Address) -> None:
         """A dial has come to an end, either way."""

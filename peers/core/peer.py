@@ -11,11 +11,13 @@ from random import Random
 from typing import Any
 
 from peers.core.bitfield import piece_space
-from peers.core.download import Download
+from peers.core.download import CORRUPT_PIECE, Download
+from peers.core.extensions import Extensions
 from peers.core.introduction import TRACKER_WIRE, Introduction
-from peers.core.session import FAST_ONLY, Phase, Session
+from peers.core.session import FAST_ONLY, TRANSITIONS, Phase, Session
 from peers.core.state import PeerConfig, PeerState
 from peers.core.upload import Upload
+from peers.extension import RESERVED
 from peers.messages import (
     FAST_RESERVED,
     AllowedFast,
@@ -48,6 +50,7 @@ from testbed.node import (
     HangUp,
     LinkDown,
     LinkUp,
+    Message,
     Received,
     Send,
     Started,
@@ -77,6 +80,21 @@ SEED_LINKS_A_GRANT = 4
 class PeerNode:
     """One peer of a swarm, seed or leecher."""
 
+    __slots__ = (
+        "_by_peer_id",
+        "_download",
+        "_extensions",
+        "_finished",
+        "_introduction",
+        "_next_keep_alive",
+        "_next_tick",
+        "_sessions",
+        "_state",
+        "_upload",
+        "deadline",
+        "tally",
+    )
+
     def __init__(
         self,
         config: PeerConfig,
@@ -93,14 +111,20 @@ class PeerNode:
         """
         space = piece_space(torrent.piece_count)
         self._state = PeerState(config, torrent, storage, space, held, verify or torrent.verify)
+        self._sessions = self._state.sessions
         self.tally: Tally = self._state.tally
         self._download = Download(self._state, rng, self._piece_came)
-        self._upload = Upload(self._state, rng, self._hang_up)
+        self._upload = Upload(self._state, rng, self._hang_up, self._look_again_changed)
         self._introduction = Introduction(config, torrent.info_hash)
+        self._extensions: Extensions | None = None
+        if config.extensions:
+            self._extensions = Extensions(self._state, self._introduction.told_of, self._hang_up)
         self._by_peer_id: dict[bytes, Session] = {}
         self._finished = not self._state.missing
         self._next_tick: float | None = None
         self._next_keep_alive = KEEP_ALIVE_SECONDS
+        self.deadline: float | None = None
+        """The next look after timeouts, or sooner, after a grant that nobody uses."""
 
     # --- The node contract ------------------------------------------------------------------
 
@@ -108,7 +132,21 @@ class PeerNode:
         """Take one event and say what should happen."""
         out: list[Effect] = []
         if type(event) is Received:
-            self._received(event, now, out)
+            session = self._sessions.get(event.link)
+            if session is None:
+                self._tracker_said(event, now, out)
+                return out
+            message = event.message
+            taker = session.takers.get(type(message))
+            if taker is None:
+                self._received_first(session, message, now, out)
+                return out
+            session.heard_at = now
+            half, method = taker
+            try:
+                method(getattr(self, half), session, message, now, out)
+            except ProtocolViolation as violation:
+                self._violated(session, violation, now, out)
         elif type(event) is Departed:
             self._upload.on_departed(event, now, out)
         else:
@@ -131,15 +169,19 @@ class PeerNode:
                 self._started(event, now, out)
             case Stopping():
                 self._state.stopping = True
-                self._next_tick = self._upload.look_again = None
+                self._upload.look_at(None)
+                self._tick_at(None)
 
-    @property
-    def deadline(self) -> float | None:
-        """The next look after timeouts, or sooner, after a grant that nobody uses."""
-        look_again, tick = self._upload.look_again, self._next_tick
+    def _tick_at(self, when: float | None) -> None:
+        self._next_tick = when
+        self._look_again_changed(self._upload.look_again)
+
+    def _look_again_changed(self, look_again: float | None) -> None:
+        tick = self._next_tick
         if look_again is None or tick is None or tick < look_again:
-            return tick
-        return look_again
+            self.deadline = tick
+        else:
+            self.deadline = look_again
 
     @property
     def is_complete(self) -> bool:
@@ -150,6 +192,11 @@ class PeerNode:
     def left_bytes(self) -> int:
         """How much of the file is not here yet."""
         return sum(map(self._state.torrent.piece_size, self.missing_pieces))
+
+    @property
+    def held(self) -> int:
+        """Which pieces are here and verified, as a set of `PieceSpace`."""
+        return self._state.ours
 
     @property
     def missing_pieces(self) -> list[int]:
@@ -164,9 +211,11 @@ class PeerNode:
     # --- Coming and going -------------------------------------------------------------------
 
     def _started(self, event: Started, now: float, out: list[Effect]) -> None:
-        self._next_tick = now + TICK_SECONDS
+        self._tick_at(now + TICK_SECONDS)
         self._next_keep_alive = now + KEEP_ALIVE_SECONDS
         self._introduction.started(event.address, now)
+        if self._extensions is not None:
+            self._extensions.started(event.address)
         self._meet(now, out)
         if self._finished:
             out.append(Finished(True))
@@ -181,6 +230,9 @@ class PeerNode:
         limit = state.config.neighbours
         if not state.missing:
             limit = max(limit, SEED_LINKS_A_GRANT * state.config.grants)
+        if event.remote[0] in state.banned:
+            out.append(HangUp(event.link, "banned"))
+            return
         if state.stopping or (not event.dialled and len(state.sessions) >= limit):
             out.append(HangUp(event.link, "enough neighbours"))
             return
@@ -219,6 +271,8 @@ class PeerNode:
         del self._state.sessions[session.link]
         if self._by_peer_id.get(session.peer_id) is session:
             del self._by_peer_id[session.peer_id]
+        if self._extensions is not None:
+            self._extensions.forget(session)
         self._upload.forget(session)
         self._download.forget(session, now, out)
         self._upload.fill_grants(now, out)
@@ -232,18 +286,18 @@ class PeerNode:
             self._finished = True
             out.append(Finished(True))
             self._introduction.completed()
+            if self._extensions is not None:
+                self._extensions.completed(now, out)
             self._meet(now, out)
         self._upload.fill_grants(now, out)
         self._upload.pump(now, out)
 
     # --- Messages ---------------------------------------------------------------------------
 
-    def _received(self, event: Received, now: float, out: list[Effect]) -> None:
-        session = self._state.sessions.get(event.link)
-        if session is None:
-            self._tracker_said(event, now, out)
-            return
-        message = event.message
+    def _received_first(
+        self, session: Session, message: Message, now: float, out: list[Effect]
+    ) -> None:
+        """Take a message that is not one of those that come again and again in an open session."""
         kind: type = type(message)
         try:
             phase = session.next_phases.get(kind)
@@ -251,18 +305,27 @@ class PeerNode:
                 raise ProtocolViolation(reason=f"{kind.__name__} while {session.phase.value}")
             if phase is not session.phase:
                 session.enter(phase)
+                if phase is Phase.OPEN:
+                    session.takers = _TAKEN_FAST if session.fast else _TAKEN_PLAIN
             session.heard_at = now
             self._take(kind, session, message, now, out)
         except ProtocolViolation as violation:
-            out.append(HangUp(session.link, violation.reason, violation=True))
-            self._forget(session, now, out)
+            self._violated(session, violation, now, out)
+
+    def _violated(
+        self, session: Session, violation: ProtocolViolation, now: float, out: list[Effect]
+    ) -> None:
+        out.append(HangUp(session.link, violation.reason, violation=True))
+        if violation.reason == CORRUPT_PIECE and self._state.config.ban:
+            self._state.banned.add(session.remote[0])
+        self._forget(session, now, out)
 
     def _tracker_said(self, event: Received, now: float, out: list[Effect]) -> None:
         links = len(self._state.sessions)
         if self._introduction.tracker_answered(event.link, event.message, links, now):
             out.append(HangUp(event.link, "answered"))
             if self._next_tick is not None:
-                self._next_tick = min(self._next_tick, self._introduction.due)
+                self._tick_at(min(self._next_tick, self._introduction.due))
             self._meet(now, out)
 
     def _take(self, kind: type, session: Session, message: Any, now: float, out: list[Effect]) -> None:
@@ -274,7 +337,8 @@ class PeerNode:
 
     def _handshake(self) -> Handshake:
         state = self._state
-        return Handshake(state.torrent.info_hash, state.config.peer_id, FAST_RESERVED)
+        reserved = FAST_RESERVED if self._extensions is None else RESERVED
+        return Handshake(state.torrent.info_hash, state.config.peer_id, reserved)
 
     def _on_handshake(
         self, session: Session, message: Handshake, now: float, out: list[Effect]
@@ -300,6 +364,13 @@ class PeerNode:
         self._by_peer_id[message.peer_id] = session
         if not session.dialled:
             out.append(Send(session.link, self._handshake()))
+        self._say_pieces(session, out)
+        if self._extensions is not None and message.supports_extended:
+            self._extensions.greet(session, now, out)
+
+    def _say_pieces(self, session: Session, out: list[Effect]) -> None:
+        """Say what is here: the first message after the handshake."""
+        state = self._state
         if session.fast and not state.missing:
             out.append(Send(session.link, HaveAll()))
         elif session.fast and not state.ours:
@@ -313,6 +384,11 @@ class PeerNode:
     def _on_have_all(self, session: Session, message: HaveAll, now: float, out: list[Effect]) -> None:
         self._download.learn(session, self._state.space.all, out)
 
+    def _on_extended(self, session: Session, message: Extended, now: float, out: list[Effect]) -> None:
+        if self._extensions is not None:
+            self._extensions.on_extended(session, message, now, out)
+            self._meet(now, out)
+
     # --- Time -------------------------------------------------------------------------------
 
     def _woken(self, now: float, out: list[Effect]) -> None:
@@ -321,14 +397,17 @@ class PeerNode:
             upload.look_at_grants(now, out)
         if self._next_tick is None or now < self._next_tick:
             return
-        self._next_tick = now + TICK_SECONDS
+        self._tick_at(now + TICK_SECONDS)
         keep_alive = now >= self._next_keep_alive
         if keep_alive:
             self._next_keep_alive = now + KEEP_ALIVE_SECONDS
         for session in list(self._state.sessions.values()):
             self._look_after(session, keep_alive, now, out)
+        upload.review(now, out)
         upload.fill_grants(now, out)
         upload.pump(now, out)
+        if self._extensions is not None:
+            self._extensions.look_after(now, out)
         self._meet(now, out)
 
     def _look_after(self, session: Session, keep_alive: bool, now: float, out: list[Effect]) -> None:
@@ -370,7 +449,15 @@ _TAKEN_BY: dict[type, tuple[str, Callable[..., None]] | None] = {
     HaveNone: None,
     KeepAlive: None,
     Port: None,
-    SuggestPiece: None,
+    SuggestPiece: ("_download", Download.on_suggest),
     AllowedFast: None,
-    Extended: None,
+    Extended: ("", PeerNode._on_extended),
 }
+
+#: What comes again and again in an open session, with and without BEP 6: looked up once a message.
+_TAKEN_FAST = {
+    kind: part
+    for kind, part in _TAKEN_BY.items()
+    if part and part[0] and kind in TRANSITIONS[Phase.OPEN]
+}
+_TAKEN_PLAIN = {kind: part for kind, part in _TAKEN_FAST.items() if kind not in FAST_ONLY}

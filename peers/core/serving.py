@@ -1,4 +1,4 @@
-"""Whom to serve: rotating grants.
+"""Whom to serve: the contract of all serving policies, and the default, rotating grants.
 
 An uplink that is split among many pieces finishes none of them soon, and a piece can be passed on
 only when it is whole. So uploads are served piece by piece: as few grants at a time as keep the
@@ -13,8 +13,9 @@ other when the last block has been sent. While nobody else waits, grants go on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from random import Random
+from typing import Protocol
 
 from peers.core.session import Phase, Session
 
@@ -28,8 +29,44 @@ STEPS = 10
 OVERCOMMIT = 4
 
 
+class Serving(Protocol):
+    """Decides who is unchoked. `upload` tells it what happens, and does what it decides."""
+
+    granted: list[Session]
+    """Those being served, in the order in which their next blocks are sent: unchoked, or choked since
+    and still owed blocks."""
+    shares_blocks: bool
+    """Whether the uplink goes to another peer after each block."""
+    suggests: bool
+    """Whether an unchoke is for one piece, so that it can come with a suggestion which."""
+
+    def newcomer(self, session: Session) -> None:
+        """A peer has come."""
+
+    def waiting(self, sessions: Iterable[Session], ours: int) -> Session | None:
+        """Say who is to be unchoked next, if there is room."""
+
+    def room(self, now: float) -> bool:
+        """Whether one more may be unchoked."""
+
+    def surplus(self, sessions: Iterable[Session], now: float, *, seeding: bool) -> Sequence[Session]:
+        """Say who is to be choked. Asked when somebody becomes interested, and twice a second."""
+
+    def grant(self, session: Session, now: float) -> None:
+        """Serve this peer from now on."""
+
+    def rotate(self, session: Session) -> None:
+        """Put this peer behind the others that are served."""
+
+    def end(self, session: Session) -> None:
+        """Serve this peer no more: choked and owed nothing, or gone."""
+
+
 class RotatingGrants:
     """Keeps `grants` grants in use and gives the next to the least recently served."""
+
+    shares_blocks = False
+    suggests = True
 
     def __init__(self, grants: int, pieces: int, rng: Random) -> None:
         self._wanted = grants
@@ -72,6 +109,10 @@ class RotatingGrants:
             if session.writable if session.queue else now - session.granted_at < PATIENCE_SECONDS:
                 in_use += 1
         return in_use < self._wanted
+
+    def surplus(self, sessions: Iterable[Session], now: float, *, seeding: bool) -> Sequence[Session]:
+        """Nobody: a grant ends by itself."""
+        return ()
 
     def grant(self, session: Session, now: float) -> None:
         """Serve this peer from now on."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
+from typing import Any
 
 from peers.messages import (
     AllowedFast,
@@ -68,7 +69,8 @@ TRANSITIONS: Mapping[Phase, Mapping[type, Phase]] = {
         Extended: Phase.AWAITING_FIRST,
         KeepAlive: Phase.AWAITING_FIRST,
     },
-    Phase.OPEN: dict.fromkeys(_ANY_TIME, Phase.OPEN),
+    # aria2 sends either in place of many HAVE messages when it is the shorter.
+    Phase.OPEN: dict.fromkeys((*_ANY_TIME, Bitfield, HaveAll), Phase.OPEN),
 }
 
 #: BEP 6 messages: from a peer that did not announce the extension they are violations.
@@ -99,8 +101,12 @@ class Session:
         "pieces",
         "put_off",
         "queue",
+        "received_payload_bytes",
         "refused",
         "remote",
+        "sent_payload_bytes",
+        "suggested",
+        "takers",
         "writable",
     )
 
@@ -108,6 +114,8 @@ class Session:
         self.link = link
         self.remote = remote
         self.dialled = dialled
+        self.takers: Mapping[type, Any] = {}
+        """What the peer does with messages that may come in this phase and do not end it."""
         self.enter(Phase.AWAITING_HANDSHAKE)
         self.peer_id = b""
         self.fast = False
@@ -137,6 +145,10 @@ class Session:
         """It asked for more than its grant and was refused."""
         self.last_served = 0.0
         """Number of the grant it last had; the smallest is served next."""
+        self.suggested = 0
+        """The piece it would rather send (BEP 6), as a set."""
+        self.received_payload_bytes = 0
+        self.sent_payload_bytes = 0
         self.heard_at = now
 
     def enter(self, phase: Phase) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from peers.core.bitfield import PieceSpace
 from peers.core.session import Session
+from peers.exchange import EXCHANGE_SECONDS
 from peers.torrent import Torrent
 from testbed.node import Address, Effect, LinkId, Tally
 from testbed.storage import Storage
@@ -42,14 +43,34 @@ class PeerConfig:
     pieces_in_flight: int = PIECES_IN_FLIGHT
     """Pieces asked for at a time, from all peers; more with delay."""
     lapse_seconds: float = LAPSE_SECONDS
+    picking: str = "rarest first"
+    """A name of `picker.PICKERS`."""
+    serving: str = "rotating grants"
+    """A name of `upload.SERVINGS`."""
+    unchoke_slots: int = 4
+    """Peers served at a time where that is by unchoke slots (BEP 3 says four)."""
+    returns_grants: bool = True
+    """It says NOT INTERESTED while all that it lacks is on its way already, so that an unchoke for one
+    piece goes to somebody else at once. One that lasts is kept."""
+    ban: bool = True
+    """A host that sent a corrupt piece is not spoken to again. Off, to study pollution without it."""
+    extensions: bool = False
+    """It speaks the extension protocol (BEP 10): metadata for magnet links, peer exchange."""
+    exchange_seconds: float = EXCHANGE_SECONDS
+    """Between two messages of peer exchange to one neighbour."""
+    request_queue: int = 256
+    """Blocks one peer may have waiting here, as others are told; 4 MiB of promises."""
     tracker: Address | None = None
     announce_path: str = "/announce"
+    known_peers: tuple[Address, ...] = ()
+    """Peers to dial beside those that the tracker knows."""
 
 
 class PeerState:
     """The pieces and connections of one peer. The node and its halves change it; it decides nothing."""
 
     __slots__ = (
+        "banned",
         "config",
         "in_flight",
         "missing",
@@ -60,6 +81,7 @@ class PeerState:
         "storage",
         "tally",
         "torrent",
+        "unasked",
         "verify",
     )
 
@@ -82,6 +104,10 @@ class PeerState:
         self.missing = space.all & ~held
         self.in_flight = 0
         """Pieces that somebody was asked for."""
+        self.unasked = self.missing
+        """Pieces that are missing and that nobody was asked for: what makes a peer interesting."""
         self.sessions: dict[LinkId, Session] = {}
         self.stopping = False
+        self.banned: set[str] = set()
+        """Hosts that sent a corrupt piece."""
         self.tally = Tally(pieces_held=held.bit_count())

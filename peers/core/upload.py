@@ -6,15 +6,18 @@ being served whose link has room.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from random import Random
 
-from peers.core.serving import PATIENCE_SECONDS, RotatingGrants
+from peers.core.choking import Everybody, UnchokeSlots
+from peers.core.serving import PATIENCE_SECONDS, RotatingGrants, Serving
 from peers.core.session import Session
-from peers.core.state import HangUpOrder, PeerState
-from peers.messages import Block, Cancel, Choke, RejectRequest, Request, Unchoke
+from peers.core.state import HangUpOrder, PeerConfig, PeerState
+from peers.core.suggesting import FreshPieces
+from peers.messages import Block, Cancel, Choke, RejectRequest, Request, SuggestPiece, Unchoke
 from peers.torrent import BLOCK_BYTES
 from testbed.errors import ProtocolViolation
-from testbed.node import Departed, Effect, Send, Writable
+from testbed.node import Departed, Effect, Finished, LinkId, Send, Writable
 from testbed.storage import StorageFault
 
 #: Blocks one peer may have waiting here; 4 MiB of promises.
@@ -24,6 +27,14 @@ QUEUE_LIMIT = 256
 REQUEST_LIMIT_BYTES = 8 * BLOCK_BYTES
 
 
+#: How a serving policy is made, by its name in a scenario; the first is the default.
+SERVINGS: Mapping[str, Callable[[PeerConfig, int, Random], Serving]] = {
+    "rotating grants": lambda config, pieces, rng: RotatingGrants(config.grants, pieces, rng),
+    "unchoke slots": lambda config, pieces, rng: UnchokeSlots(config.unchoke_slots, rng),
+    "everybody": lambda config, pieces, rng: Everybody(),
+}
+
+
 class Upload:
     """Passes on the pieces that are here.
 
@@ -31,13 +42,26 @@ class Upload:
       state: What is shared with the other half.
       rng: The peer's own.
       hang_up: Ends a connection that cannot be served.
+      on_look_again: Called when `look_again` changes.
     """
 
-    def __init__(self, state: PeerState, rng: Random, hang_up: HangUpOrder) -> None:
+    def __init__(
+        self,
+        state: PeerState,
+        rng: Random,
+        hang_up: HangUpOrder,
+        on_look_again: Callable[[float | None], None],
+    ) -> None:
         self._state = state
         self._hang_up = hang_up
-        self._serving = RotatingGrants(state.config.grants, state.space.count, rng)
+        self._on_look_again = on_look_again
+        self._serving = SERVINGS[state.config.serving](state.config, state.space.count, rng)
+        self._fresh: FreshPieces | None = None
+        """What to suggest: of a peer that has the whole file at the start, until all of it was sent."""
+        if self._serving.suggests and not state.missing:
+            self._fresh = FreshPieces(state.space, rng)
         self._uplink_busy = False
+        self._interested: dict[LinkId, Session] = {}
         self.look_again: float | None = None
         """When to look whether the grants that were given are being used."""
 
@@ -50,11 +74,14 @@ class Upload:
     def forget(self, session: Session) -> None:
         """A peer is gone."""
         self._serving.end(session)
+        self._interested.pop(session.link, None)
         session.queue.clear()
 
     def on_interested(self, session: Session, message: object, now: float, out: list[Effect]) -> None:
         """It would like a grant."""
         session.peer_interested = True
+        self._interested[session.link] = session
+        self.review(now, out)
         self.fill_grants(now, out)
 
     def on_not_interested(
@@ -62,6 +89,7 @@ class Upload:
     ) -> None:
         """It has no use for a grant now."""
         session.peer_interested = False
+        self._interested.pop(session.link, None)
         if session.granted and not session.queue:
             self._end_grant(session, now, out)
 
@@ -109,8 +137,7 @@ class Upload:
     # --- Grants -----------------------------------------------------------------------------
 
     def _next_in_line(self) -> Session | None:
-        state = self._state
-        return self._serving.waiting(state.sessions.values(), state.ours)
+        return self._serving.waiting(self._interested.values(), self._state.ours)
 
     def fill_grants(self, now: float, out: list[Effect]) -> None:
         """Serve more peers if the uplink needs them."""
@@ -119,9 +146,34 @@ class Upload:
             session = self._next_in_line()
             if session is None:
                 return
+            if self._fresh is not None:
+                self._suggest(session, self._fresh, out)
             serving.grant(session, now)
             session.am_choking = False
             out.append(Send(session.link, Unchoke()))
+
+    def suggest_nothing(self) -> None:
+        """Leave it to the peers what to ask for."""
+        self._fresh = None
+
+    def _suggest(self, session: Session, fresh: FreshPieces, out: list[Effect]) -> None:
+        if not session.fast:
+            return
+        piece = fresh.suggest(session, self._state.sessions.values(), self._serving.granted)
+        if piece is not None:
+            out.append(Send(session.link, SuggestPiece(piece)))
+
+    def review(self, now: float, out: list[Effect]) -> None:
+        """Choke those who have no claim to be served any more."""
+        state, serving = self._state, self._serving
+        sessions = state.sessions.values()
+        for session in serving.surplus(sessions, now, seeding=not state.missing):
+            session.am_choking = True
+            out.append(Send(session.link, Choke()))
+            if not session.fast:
+                session.queue.clear()  # BEP 3: a choke cancels all that was asked.
+            if not session.queue:
+                serving.end(session)
 
     def _end_grant(self, session: Session, now: float, out: list[Effect]) -> None:
         self._serving.end(session)
@@ -139,8 +191,14 @@ class Upload:
 
     def look_at_grants(self, now: float, out: list[Effect]) -> None:
         """The time to look again has come: unused grants no longer count."""
-        self.look_again = None
+        self.look_at(None)
         self.fill_grants(now, out)
+
+    def look_at(self, when: float | None) -> None:
+        """Set the time to look again; None: no need."""
+        if when is not self.look_again:
+            self.look_again = when
+            self._on_look_again(when)
 
     # --- The uplink -------------------------------------------------------------------------
 
@@ -170,19 +228,30 @@ class Upload:
         else:
             self.fill_grants(now, out)
             if self._serving.granted:
-                self.look_again = now + PATIENCE_SECONDS
+                self.look_at(now + PATIENCE_SECONDS)
             return
         request = session.queue.pop(0)
         piece, begin, length = request.piece, request.begin, request.length
         try:
             payload = state.storage.read(piece * state.torrent.piece_bytes + begin, length)
-        except StorageFault:
+        except StorageFault as fault:
+            # What else it would read may be wrong as well: serve nobody any more, and say why.
+            state.stopping = True
+            out.append(Finished(False, fault.reason))
             self._hang_up(session, "storage failed", now, out)
             return
         self._uplink_busy = True
-        self.look_again = None
+        if self.look_again is not None:
+            self.look_at(None)
         session.granted_at = now
         state.tally.requests_served += 1
+        session.sent_payload_bytes += length
+        if self._fresh is not None:
+            self._fresh.sent(piece)
+            if self._fresh.all_sent:
+                self._fresh = None
+        if self._serving.shares_blocks:
+            self._serving.rotate(session)
         out.append(Send(session.link, Block(piece, begin, length, payload)))
         queue = session.queue
         if queue and queue[0].piece == piece:

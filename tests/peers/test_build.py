@@ -15,6 +15,7 @@ from peers.build import (
     pieces_on_the_way,
 )
 from peers.core.peer import PeerNode
+from peers.core.super_seeding import SuperSeedingPeer
 from peers.tracker import TrackerNode
 from testbed.cast import Place
 from testbed.content import made_up
@@ -88,9 +89,38 @@ def test_peer_ids_are_20_bytes_and_follow_from_node_and_seed():
 
 def test_grants_grow_with_how_much_faster_a_node_is_than_who_receives(scenario):
     links = dataclasses.replace(scenario.links, client_downlink_bytes_per_second=1e6)
-    assert grants(place(uplink=1e5), links, 32768) == 2
+    assert grants(place(uplink=5e5), links, 32768) == 2
     assert grants(place(uplink=1e6), links, 32768) == 2
     assert grants(place(uplink=4e6), links, 32768) == 8
+
+
+@pytest.mark.parametrize("downlink", [4e6, math.inf])
+def test_one_grant_is_enough_where_nothing_waits_at_the_receivers(scenario, downlink):
+    links = dataclasses.replace(scenario.links, client_downlink_bytes_per_second=downlink)
+    assert grants(place(uplink=1e6), links, 32768) == 1
+
+
+def with_peers(scenario: Scenario, folder: Path, **peers: object) -> SwarmCast:
+    changed = dataclasses.replace(
+        scenario, tables={**scenario.tables, "peers": {**scenario.tables["peers"], **peers}}
+    )
+    return SwarmCast(changed, made_up(folder, 300_000, 1), 3, 1)
+
+
+def test_policies_of_the_scenario_reach_every_peer_and_only_the_origin_super_seeds(scenario, tmp_path):
+    cast = with_peers(
+        scenario, tmp_path, picking="in order", serving="unchoke slots", origin="super-seeding"
+    )
+    storage = FileStorage.empty(tmp_path / "file", cast.torrent.file_bytes)
+    nodes = [cast.node(p, {"tracker": ("127.0.0.1", 1)}, storage) for p in cast.places[:-1]]
+    storage.close()
+    assert [type(node) for node in nodes] == [SuperSeedingPeer, PeerNode, PeerNode, PeerNode]
+    for node in nodes:
+        assert isinstance(node, PeerNode)
+        config = node._state.config
+        assert (config.picking, config.serving) == ("in order", "unchoke slots")
+        assert config.pieces_in_flight >= config.neighbours
+        assert not config.returns_grants
 
 
 def test_delay_asks_for_more_grants_blocks_and_pieces(scenario):

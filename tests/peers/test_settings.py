@@ -15,10 +15,37 @@ def test_every_key_is_taken():
         "piece_length": "256 KiB",
         "neighbours": 8,
         "picking": "rarest first",
-        "serving": "rotating grants",
+        "serving": "unchoke slots",
+        "unchoke_slots": 7,
+        "origin": "super-seeding",
     }
     settings = read_settings(table, "x.toml")
-    assert (settings.piece_bytes, settings.neighbours) == (262144, 8)
+    assert settings == PeerSettings(
+        piece_bytes=262144,
+        neighbours=8,
+        picking="rarest first",
+        serving="unchoke slots",
+        unchoke_slots=7,
+        origin="super-seeding",
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "names"),
+    [
+        ("picking", ("rarest first", "random useful", "in order")),
+        ("serving", ("rotating grants", "unchoke slots", "everybody")),
+        ("origin", ("plain", "super-seeding")),
+    ],
+)
+def test_policy_is_named_in_words_and_an_unknown_name_is_told_what_was_expected(key, names):
+    assert getattr(PeerSettings(), key) == names[0]
+    for name in names:
+        assert getattr(read_settings({key: name}, "x.toml"), key) == name
+    with pytest.raises(ScenarioError) as error:
+        read_settings({key: "best"}, "x.toml")
+    expected = ", ".join(f'"{name}"' for name in names)
+    assert str(error.value) == f"x.toml: [peers] {key}: expected one of {expected}, not 'best'"
 
 
 @pytest.mark.parametrize(
@@ -33,7 +60,13 @@ def test_every_key_is_taken():
         ("neighbours", 2.5),
         ("neighbours", "8"),
         ("picking", "random"),
+        ("picking", ["rarest first"]),
         ("serving", "tit for tat"),
+        ("serving", 4),
+        ("unchoke_slots", 0),
+        ("unchoke_slots", 2.0),
+        ("unchoke_slots", 1001),
+        ("origin", "seed"),
     ],
 )
 def test_wrong_value_is_refused_by_file_table_and_key(key, value):

@@ -13,8 +13,8 @@ from peers.torrent import (
     TorrentError,
     default_piece_bytes,
     describe,
-    make,
 )
+from peers.torrent_making import make
 
 ANNOUNCE = "http://127.0.0.1:6969/announce"
 
@@ -101,12 +101,15 @@ def test_a_file_smaller_than_a_piece_is_one_piece(tmp_path):
 def test_what_cannot_be_described_is_said(tmp_path):
     empty = tmp_path / "empty"
     empty.touch()
+    (tmp_path / "empty folder").mkdir()
     with pytest.raises(TorrentError, match="must be positive"):
         make(empty, None, "")
     with pytest.raises(TorrentError, match="cannot read"):
         make(tmp_path / "missing", None, "")
-    with pytest.raises(TorrentError, match="cannot read"):
+    with pytest.raises(TorrentError, match="must be positive"):
         make(tmp_path, None, "")
+    with pytest.raises(TorrentError, match="has no files"):
+        make(tmp_path / "empty folder", None, "")
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(TorrentError, match="not a file"):
         make(tmp_path / "pipe", None, "")

@@ -78,7 +78,7 @@ def test_wrong_announce_is_answered_with_a_reason():
 
 
 @pytest.mark.parametrize(
-    ("request_", "status"), [(get("/announce", "POST"), 405), (get("/scrape"), 404), (get("/"), 404)]
+    ("request_", "status"), [(get("/announce", "POST"), 405), (get("/stats"), 404), (get("/"), 404)]
 )
 def test_other_requests_are_refused(request_, status):
     assert answer(Table().ask(request_)).status == status

@@ -8,11 +8,13 @@ import math
 from collections.abc import Callable, Iterable
 from hashlib import sha1
 from random import Random
+from typing import Any
 
 from peers.core.bitfield import PieceSpace
 from peers.core.introduction import PEER_WIRE, TRACKER_WIRE
 from peers.core.peer import PeerNode
 from peers.core.state import PeerConfig
+from peers.core.super_seeding import SuperSeedingPeer
 from peers.registry import Registry
 from peers.torrent import Torrent, describe
 from peers.tracker import TrackerNode
@@ -172,12 +174,18 @@ class Swarm:
         neighbours: int = 20,
         pieces_in_flight: int = 8,
         seed: int = 0,
+        super_seeding: bool = False,
+        **config: Any,
     ) -> None:
-        """`held`: for each peer the pieces that it starts with."""
+        """`held`: for each peer the pieces that it starts with. `super_seeding`: the first one does.
+
+        `config`: more fields of `PeerConfig`.
+        """
         held = list(held)
         self._told = (
             f"{torrent.file_bytes} bytes in pieces of {torrent.piece_bytes}, held {held}, rate {rate}, "
-            f"{neighbours} neighbours, {pieces_in_flight} in flight, seed {seed}"
+            f"{neighbours} neighbours, {pieces_in_flight} in flight, seed {seed}, "
+            f"super-seeding {super_seeding}, {config}"
         )
         self.torrent = torrent
         self.world = MemoryWorld()
@@ -188,13 +196,15 @@ class Swarm:
         self.stations: list[MemoryStation] = []
         for number, pieces in enumerate(held):
             store = MemoryStorage(torrent, content, pieces)
-            config = PeerConfig(
+            settings = PeerConfig(
                 peer_id=b"-SO0001-%012d" % number,
                 neighbours=neighbours,
                 pieces_in_flight=pieces_in_flight,
                 tracker=TRACKER,
+                **config,
             )
-            peer = PeerNode(config, torrent, store, Random(f"{seed} {number}"), held=pieces)
+            make_peer = SuperSeedingPeer if super_seeding and not number else PeerNode
+            peer = make_peer(settings, torrent, store, Random(f"{seed} {number}"), held=pieces)
             address = (f"10.1.{number // 250}.{number % 250 + 1}", 6881)
             self.peers.append(peer)
             self.stores.append(store)

@@ -21,6 +21,7 @@ from testbed.node import (
     LinkUp,
     Received,
     Send,
+    SendEach,
     Started,
     Woken,
 )
@@ -111,7 +112,8 @@ def sent(effects: list[Effect], link: LinkId, kind: type[E]) -> list[E]:
     return [
         e.message
         for e in effects
-        if isinstance(e, Send) and e.link == link and isinstance(e.message, kind)
+        if ((isinstance(e, Send) and e.link == link) or (isinstance(e, SendEach) and link in e.links))
+        and isinstance(e.message, kind)
     ]
 
 

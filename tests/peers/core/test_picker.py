@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peers.core.bitfield import PieceSpace
-from peers.core.picker import RarestFirst
+from peers.core.picker import InOrder, RandomUseful, RarestFirst
 
 COUNT = 20
 SPACE = PieceSpace(COUNT)
@@ -55,3 +55,30 @@ def test_seeds_change_no_order():
 def test_equally_rare_pieces_are_picked_at_random():
     picker = RarestFirst(SPACE, Random(0))
     assert len({picker.pick(SPACE.all) for _ in range(400)}) == COUNT
+
+
+@given(some_pieces.filter(bool), st.integers(0, COUNT - 1))
+def test_suggested_piece_comes_before_rarer_ones_if_it_is_a_candidate(candidates, suggested):
+    picker = RarestFirst(SPACE, Random(0))
+    picker.peer_joined(as_set({suggested}))
+    picked = picker.pick(as_set(candidates), SPACE.bits[suggested])
+    assert picked in candidates
+    assert (picked == suggested) == (suggested in candidates)
+
+
+@given(some_pieces.filter(bool))
+def test_in_order_picks_the_first_of_the_file(candidates):
+    assert InOrder(SPACE, Random(0)).pick(as_set(candidates)) == min(candidates)
+
+
+@given(some_pieces.filter(bool), st.integers())
+def test_random_useful_picks_any_candidate(candidates, seed):
+    assert RandomUseful(SPACE, Random(seed)).pick(as_set(candidates)) in candidates
+
+
+def test_random_useful_cares_neither_for_copies_nor_for_suggestions():
+    picker = RandomUseful(SPACE, Random(0))
+    picker.peer_joined(as_set({0, 1, 2}))
+    picker.peer_has(3)
+    picker.peer_left(as_set({0}))
+    assert {picker.pick(SPACE.all, SPACE.bits[5]) for _ in range(400)} == set(range(COUNT))

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 import peers.core.upload
 from peers.core.bitfield import PieceSpace
+from peers.core.picker import PICKERS
+from peers.core.upload import SERVINGS
 from peers.torrent import BLOCK_BYTES
 from tests.peers.core.harness import Swarm, content_of, torrent_of
 
@@ -22,6 +24,7 @@ def swarms(draw: st.DrawFn) -> Swarm:
     everything = PieceSpace(pieces).all
     parts = st.just(0) | st.just(everything) | st.integers(0, everything).map(lambda p: p & everything)
     others = draw(st.lists(parts, min_size=1, max_size=9))
+    serving = draw(st.sampled_from(list(SERVINGS)))
     return Swarm(
         torrent_of(content, piece_bytes),
         content,
@@ -30,6 +33,11 @@ def swarms(draw: st.DrawFn) -> Swarm:
         neighbours=draw(st.integers(2, 12)),
         pieces_in_flight=draw(st.integers(1, 8)),
         seed=draw(st.integers(0, 1000)),
+        super_seeding=draw(st.booleans()),
+        picking=draw(st.sampled_from(list(PICKERS))),
+        serving=serving,
+        unchoke_slots=draw(st.integers(1, 5)),
+        returns_grants=serving == "rotating grants",
     )
 
 
@@ -96,7 +104,7 @@ def test_leechers_finish_when_one_that_serves_them_goes_away():
     leaver = swarm.stations[1]
     swarm.world.run(lambda: leaver.ledger.uploaded_payload_bytes > 0, most_events=10_000)
     for link in list(leaver.links.values()):
-        leaver.links.pop(link.id)
+        leaver.let_go(link)
         link.hang_up()
     del swarm.world.stations[leaver.address]
     swarm.world.run(lambda: all(peer.is_complete for peer in swarm.peers), most_events=100_000)
