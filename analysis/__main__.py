@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from analysis import bounds_command, report_command
+from analysis import bounds_command, pair_command, report_command
 from testbed.environment import version
 
 
@@ -19,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=version())
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     report_command.register(subparsers)
+    pair_command.register(subparsers)
     bounds_command.register(subparsers)
     args = parser.parse_args(arguments)
     return int(args.run(args))

@@ -17,52 +17,60 @@ from numpy.typing import NDArray
 from analysis.load import TRIAL_KEYS
 
 FloatArray = NDArray[np.float64]
+Values = Sequence[float] | FloatArray
 
 
-def gini(burdens: Sequence[float] | FloatArray) -> float | None:
+def gini(burdens: Values, counts: Values | None = None) -> float | None:
     """Compute the Gini coefficient: half the mean difference of two nodes, over the mean.
+
+    Args:
+      burdens: Of each node.
+      counts: How many nodes each burden stands for; one, if not given.
 
     Returns:
       In [0, (n-1)/n]; None when there are no nodes or nobody carries anything.
     """
-    ordered = _ordered(burdens)
-    total = ordered.sum()
+    ordered, of_each = _ordered(burdens, counts)
+    total = of_each @ ordered
     if total == 0:
         return None
-    count = len(ordered)
+    count = of_each.sum()
     # Sum over all pairs of |difference|, in one pass over the sorted values.
-    weights = 2 * np.arange(1, count + 1) - count - 1
+    weights = of_each * (2 * np.cumsum(of_each) - of_each - count)
     # Rounding can leave -1e-17 where all are equal.
     return max(0.0, float(weights @ ordered / (count * total)))
 
 
-def jain(burdens: Sequence[float] | FloatArray) -> float | None:
-    """Compute Jain's fairness index, (sum b)^2 / (n sum b^2).
+def jain(burdens: Values, counts: Values | None = None) -> float | None:
+    """Compute Jain's fairness index, (sum b)^2 / (n sum b^2); arguments as for `gini`.
 
     Returns:
       In [1/n, 1]; None when there are no nodes or nobody carries anything.
     """
-    ordered = _ordered(burdens)
-    if ordered.sum() == 0:
+    ordered, of_each = _ordered(burdens, counts)
+    if of_each @ ordered == 0:
         return None
     # Scaled first: squares of very small burdens would vanish.
     scaled = ordered / ordered[-1]
-    return min(1.0, float(scaled.sum() ** 2 / (len(scaled) * (scaled @ scaled))))
+    squares = of_each @ scaled**2
+    return min(1.0, float((of_each @ scaled) ** 2 / (of_each.sum() * squares)))
 
 
-def lorenz(burdens: Sequence[float] | FloatArray) -> tuple[FloatArray, FloatArray]:
+def lorenz(burdens: Values, counts: Values | None = None) -> tuple[FloatArray, FloatArray]:
     """Trace the Lorenz curve: which share of nodes, idlest first, carries which share.
+
+    Arguments as for `gini`.
 
     Returns:
       Share of nodes and share of bytes, each from 0 to 1 and n + 1 long; the shares of bytes are
       the diagonal when nobody carries anything.
     """
-    ordered = _ordered(burdens)
-    nodes = np.linspace(0.0, 1.0, len(ordered) + 1)
-    total = ordered.sum()
+    ordered, of_each = _ordered(burdens, counts)
+    nodes = np.concatenate(([0.0], np.cumsum(of_each))) / max(1.0, of_each.sum())
+    total = of_each @ ordered
     if total == 0:
         return nodes, nodes.copy()
-    carried = np.concatenate(([0.0], np.cumsum(ordered))) / total
+    carried = np.concatenate(([0.0], np.cumsum(of_each * ordered))) / total
     carried[-1] = 1.0
     return nodes, carried
 
@@ -75,11 +83,12 @@ def node_burdens(nodes: pd.DataFrame, file_bytes: int) -> pd.DataFrame:
       file_bytes: F.
 
     Returns:
-      The trial's keys, `node_id`, `role`, `burden` in copies of the file.
+      The trial's keys, `node_id`, `role`, `nodes` (how many the row stands for), and `burden`, of
+      each of them, in copies of the file.
     """
     carrying = nodes[nodes["role"] != "tracker"]
-    kept = carrying[[*TRIAL_KEYS, "node_id", "role"]].copy()
-    kept["burden"] = carrying["uploaded_payload_bytes"] / file_bytes
+    kept = carrying[[*TRIAL_KEYS, "node_id", "role", "nodes"]].copy()
+    kept["burden"] = carrying["uploaded_payload_bytes"] / carrying["nodes"] / file_bytes
     return kept.reset_index(drop=True)
 
 
@@ -96,22 +105,25 @@ def trial_burdens(burdens: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for keys, trial in burdens.groupby(list(TRIAL_KEYS), sort=True):
         everyone = trial["burden"].to_numpy(dtype=np.float64)
+        counts = trial["nodes"].to_numpy(dtype=np.float64)
         is_client = (trial["role"] == "client").to_numpy()
         row = dict(zip(TRIAL_KEYS, keys, strict=True))
         row["origin_copies"] = float(everyone[~is_client].sum())
-        row |= _shares(everyone, "") | _shares(everyone[is_client], "peers_")
+        row |= _shares(everyone, counts, "")
+        row |= _shares(everyone[is_client], counts[is_client], "peers_")
         rows.append(row)
-    columns = ["origin_copies", *_shares(np.zeros(0), ""), *_shares(np.zeros(0), "peers_")]
+    nobody = np.zeros(0)
+    columns = ["origin_copies", *_shares(nobody, nobody, ""), *_shares(nobody, nobody, "peers_")]
     return pd.DataFrame(rows, columns=[*TRIAL_KEYS, *columns]).set_index(list(TRIAL_KEYS))
 
 
-def _shares(burdens: FloatArray, prefix: str) -> dict[str, float]:
+def _shares(burdens: FloatArray, counts: FloatArray, prefix: str) -> dict[str, float]:
     some = len(burdens) > 0
     return {
-        f"{prefix}burden_mean": float(burdens.mean()) if some else float("nan"),
+        f"{prefix}burden_mean": float(np.average(burdens, weights=counts)) if some else float("nan"),
         f"{prefix}burden_max": float(burdens.max()) if some else float("nan"),
-        f"{prefix}gini": _or_nan(gini(burdens)),
-        f"{prefix}jain": _or_nan(jain(burdens)),
+        f"{prefix}gini": _or_nan(gini(burdens, counts)),
+        f"{prefix}jain": _or_nan(jain(burdens, counts)),
     }
 
 
@@ -119,8 +131,12 @@ def _or_nan(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def _ordered(burdens: Sequence[float] | FloatArray) -> FloatArray:
-    ordered = np.sort(np.asarray(burdens, dtype=np.float64))
+def _ordered(burdens: Values, counts: Values | None) -> tuple[FloatArray, FloatArray]:
+    """Sort burdens, idlest first; give with each how many nodes have it."""
+    values = np.asarray(burdens, dtype=np.float64)
+    of_each = np.ones(len(values)) if counts is None else np.asarray(counts, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
     if len(ordered) and not ordered[0] >= 0:
         raise ValueError(f"a burden must not be negative, not {ordered[0]!r}")
-    return ordered
+    return ordered, of_each[order]

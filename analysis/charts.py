@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from analysis import figures
 from analysis.checks import is_possible
+from analysis.figure_style import in_both_forms
 from analysis.load import RunData
 from analysis.points import Measures
 from analysis.summary import Summary
@@ -34,6 +35,8 @@ class Chart:
     """What it shows, for who cannot see it: with the numbers."""
     figure: Figure
     table: Table
+    narrow: Figure | None = None
+    """The same for a phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,31 +90,62 @@ def drawable(run: RunData, summary: Summary, measures: Measures) -> Drawn:
 def completion_chart(drawn: Drawn) -> Chart:
     """Answer: how long until everybody has the file?"""
     found = drawn.summary.crossover
-    figure = figures.completion_time(drawn.trials, found, drawn.note())
+    figure, narrow = in_both_forms(figures.completion_time, drawn.trials, found, drawn.note())
     rows: Rows = [
         (
             str(row["architecture"]),
             str(row["clients"]),
             str(row["repeat"]),
             seconds(row["makespan_seconds"]),
-            seconds(row["mean_completion_seconds"]),
-            seconds(row["first_done_seconds"]),
             seconds(row["fluid_seconds"]),
             seconds(row["best_seconds"]),
         )
         for row in drawn.trials.to_dict("records")
     ]
-    columns = ("", "N", "repeat", "last", "mean", "first", "fluid bound", "highest bound")
+    columns = ("", "N", "repeat", "last client", "fluid bound", "highest bound")
     return Chart(
         "completion_time",
         "How long until every client has the file?",
         "Each point is one repeat, the line their median. Dashed: no distribution can be faster "
-        "(highest bound that applies). Dotted: the mean client, since the last one hides those "
-        "that finish early. Hollow points failed a check."
-        + (" Shaded: where the swarm begins to win." if found and found.above is not None else ""),
+        "(highest bound that applies). Hollow points failed a check."
+        + (
+            f" Shaded: the swarm begins to win above {found.above} and at most {found.at_most} clients."
+            if found and found.above is not None
+            else ""
+        ),
         "Completion time against the number of clients. " + _ends(drawn, "makespan_seconds", seconds),
         figure,
         Table("Completion times of every trial drawn", columns, rows),
+        narrow,
+    )
+
+
+def typical_chart(drawn: Drawn) -> Chart:
+    """Answer: what does a client wait that is not the last?"""
+    figure, narrow = in_both_forms(figures.typical_client, drawn.trials, drawn.note())
+    rows: Rows = [
+        (
+            str(row["architecture"]),
+            str(row["clients"]),
+            str(row["repeat"]),
+            seconds(row["first_done_seconds"]),
+            seconds(row["median_completion_seconds"]),
+            seconds(row["mean_completion_seconds"]),
+            seconds(row["makespan_seconds"]),
+        )
+        for row in drawn.trials.to_dict("records")
+    ]
+    columns = ("", "N", "repeat", "first", "median", "mean", "last")
+    return Chart(
+        "typical_client",
+        "Does the last client speak for the others?",
+        "The last client decides when everybody is done, and hides those that were early. Left the "
+        "mean, right the median client, each from its own joining; dotted, the last one.",
+        "Completion time of the mean and the median client. "
+        + _ends(drawn, "median_completion_seconds", seconds),
+        figure,
+        Table("Clients of every trial drawn", columns, rows),
+        narrow,
     )
 
 
@@ -143,6 +177,7 @@ def origin_chart(drawn: Drawn) -> Chart:
         for row in drawn.trials.to_dict("records")
     ]
     columns = ("", "N", "repeat", "origin copies", "offload")
+    figure, narrow = in_both_forms(figures.origin_traffic, drawn.trials, ideal, drawn.note())
     return Chart(
         "origin_traffic",
         "What does the origin send, and what is it spared?",
@@ -150,8 +185,9 @@ def origin_chart(drawn: Drawn) -> Chart:
         "came from other clients instead; dashed, what it would be with every uplink always busy.",
         "Origin traffic against the number of clients. "
         + _ends(drawn, "origin_copies", lambda value: f"{number(value)} copies from the origin"),
-        figures.origin_traffic(drawn.trials, ideal, drawn.note()),
+        figure,
         Table("Origin traffic of every trial drawn", columns, rows),
+        narrow,
     )
 
 
@@ -164,19 +200,22 @@ def goodput_chart(drawn: Drawn) -> Chart:
             str(row["repeat"]),
             rate(row["goodput_bytes_per_second"]),
             rate(row["possible_bytes_per_second"]),
+            rate(row["throughput_bytes_per_second"]),
             percent(row["uplink_utilisation"]),
         )
         for row in drawn.trials.to_dict("records")
     ]
-    columns = ("", "N", "repeat", "goodput", "most possible", "uplinks used")
+    columns = ("", "N", "repeat", "goodput", "most possible", "wire rate", "uplinks used")
+    figure, narrow = in_both_forms(figures.goodput, drawn.trials, drawn.note())
     return Chart(
         "goodput",
         "Does capacity grow with the number of clients?",
         "Left: verified payload of all clients together, without duplicates, over the time of the "
         "last client. Right: wire bytes sent over what all uplinks online could have sent.",
         "Goodput against the number of clients. " + _ends(drawn, "goodput_bytes_per_second", rate),
-        figures.goodput(drawn.trials, drawn.note()),
-        Table("Goodput of every trial drawn", columns, rows),
+        figure,
+        Table("Rates of every trial drawn", columns, rows),
+        narrow,
     )
 
 
@@ -193,18 +232,20 @@ def efficiency_chart(drawn: Drawn) -> Chart:
         )
         for row in drawn.trials.to_dict("records")
     ]
+    figure, narrow = in_both_forms(figures.efficiency, drawn.trials, thresholds, drawn.note())
     return Chart(
         "efficiency",
         "How close does each come to what is possible?",
         "Fluid bound over the time of the last client. A swarm's bound leaves out that pieces must "
         "arrive whole before they can be passed on: tightness, in the table, allows for it.",
         "Efficiency against the number of clients. " + _ends(drawn, "efficiency", percent),
-        figures.efficiency(drawn.trials, thresholds, drawn.note()),
+        figure,
         Table(
             "Efficiency of every trial drawn",
             ("", "N", "repeat", "efficiency", "tightness"),
             rows,
         ),
+        narrow,
     )
 
 

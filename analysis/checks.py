@@ -48,6 +48,9 @@ def all_verified(trials: pd.DataFrame) -> Check:
     findings = []
     counts = zip(trial_keys(trials), trials["files_verified"], trials["files_expected"], strict=True)
     for keys, right, expected in counts:
+        if not expected:
+            findings.append(Finding(keys, State.NOT_EXERCISED, "no files"))
+            continue
         state = State.OK if right == expected else State.FAILED
         detail = f"{right} of {expected} files are the original"
         findings.append(Finding(keys, state, detail, float(expected - right)))
@@ -100,14 +103,15 @@ def littles_law(
     what they leave open, and the tolerance.
 
     Args:
-      completions: One row a client, with `completion_seconds`.
+      completions: `completion_seconds`, and how many clients (`nodes`) each row stands for.
       populations: One row a sample, with `process`, `at_seconds` and `downloading`, the clients of
         that process that had joined and not finished.
       makespans: By trial, with `first_join_seconds` and `last_completion_seconds`.
       world: Sets the tolerance: `live` 5 %, others 2 %.
     """
     tolerance = POPULATION_TOLERANCE[world]
-    expected = completions.groupby(list(TRIAL_KEYS))["completion_seconds"].sum(min_count=1)
+    of_all = completions["completion_seconds"] * completions["nodes"]
+    expected = of_all.groupby([completions[key] for key in TRIAL_KEYS]).sum(min_count=1)
     by_trial = {trial_key(keys): rows for keys, rows in populations.groupby(list(TRIAL_KEYS))}
     spans = {trial_key(keys): rows for keys, rows in makespans.iterrows()}
     findings = []
@@ -115,7 +119,8 @@ def littles_law(
     for keys, waited in expected.items():
         trial = trial_key(keys)
         samples, span = by_trial.get(trial), spans.get(trial)
-        if samples is None or span is None or pd.isna(waited):
+        # Where a client gave up nothing says how long it waited, and there is no makespan.
+        if samples is None or span is None or pd.isna(waited) or span.isna().any():
             findings.append(Finding(trial, State.NOT_EXERCISED, "not sampled"))
             continue
         parts = [

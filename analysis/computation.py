@@ -10,6 +10,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.load import TRIAL_KEYS
+from analysis.metrics import verified_clients
 
 _KEYS = list(TRIAL_KEYS)
 GIGABYTE = 1e9
@@ -49,8 +50,7 @@ def cpu_seconds_per_gigabyte(
     """
     roles = process_roles(nodes).rename("role")
     used = process_cpu_seconds(samples).to_frame().join(roles, how="right").reset_index()
-    clients = nodes[nodes["role"] == "client"].groupby(_KEYS, sort=True)
-    gigabytes = clients["verified"].sum() * file_bytes / GIGABYTE
+    gigabytes = verified_clients(nodes) * file_bytes / GIGABYTE
     mixed = used[used["role"] == "mixed"].groupby(_KEYS).size()
     columns = {}
     for role in ("origin", "client"):

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 SERVER_COLOUR = "#d55e00"
@@ -33,6 +36,13 @@ THEME_VARIABLES: Mapping[str, str] = {
     BAND: "--band",
 }
 WIDTH_INCHES = 7.0
+NARROW_INCHES = 3.9
+"""At this width a phone shows text at its own size."""
+TITLE_INCHES = 0.34
+"""Above a wide figure, for its title: cut off where the page says it."""
+TITLE_ID = "title"
+KEY_ROW_INCHES = 0.25
+"""Of a key above all panels."""
 LABEL_DISTANCE_POINTS = 12.0
 
 _SETTINGS: Mapping[Any, Any] = {
@@ -66,6 +76,15 @@ _SETTINGS: Mapping[Any, Any] = {
 }
 
 
+class Form(Enum):
+    """For which width a figure is laid out."""
+
+    WIDE = "wide"
+    """A page, a slide, a pull request: panels side by side."""
+    NARROW = "narrow"
+    """A phone: panels below each other."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """How one architecture is drawn."""
@@ -91,16 +110,88 @@ def styled() -> mpl.RcParams:
     return settings
 
 
-def new_figure(panels: int = 1, *, height_inches: float = 3.9) -> tuple[Figure, list[Axes]]:
-    """Make a figure with panels side by side."""
-    figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
-    axes = figure.subplots(1, panels, squeeze=False)
-    return figure, list(axes[0])
+def new_figure(
+    panels: int = 1,
+    *,
+    height_inches: float = 3.9,
+    form: Form = Form.WIDE,
+    widths: Sequence[float] | None = None,
+    key_rows: int = 0,
+) -> tuple[Figure, list[Axes]]:
+    """Make a figure with panels, side by side or below each other.
+
+    Args:
+      panels: How many.
+      height_inches: Of the wide form; in the narrow one each panel is lower.
+      form: Decides on size and order.
+      widths: Of the panels side by side, relative to each other.
+      key_rows: Rows of a key above all panels, for `key_above`.
+    """
+    if form is Form.WIDE:
+        figure = titled_figure(height_inches, key_rows)
+        axes = figure.subplots(1, panels, squeeze=False, width_ratios=widths)
+        return figure, list(axes[0])
+    height = 0.35 + min(height_inches, 3.6) * 0.88 * panels + KEY_ROW_INCHES * key_rows
+    room = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - KEY_ROW_INCHES * key_rows / height))
+    figure = Figure(figsize=(NARROW_INCHES, height), layout=room)
+    return figure, list(figure.subplots(panels, 1, squeeze=False)[:, 0])
+
+
+def titled_figure(height_inches: float, key_rows: int = 0) -> Figure:
+    """Make a wide figure with room for its title above so much height, and no panels yet."""
+    whole = height_inches + TITLE_INCHES
+    panels = height_inches - KEY_ROW_INCHES * key_rows
+    room = ConstrainedLayoutEngine(rect=(0, 0, 1, panels / whole))
+    return Figure(figsize=(WIDTH_INCHES, whole), layout=room)
+
+
+def key_above(figure: Figure, handles: Sequence[Artist], columns: int) -> None:
+    """Explain lines and fillings above all panels, below the title, in the room kept for it."""
+    width, height = figure.get_size_inches()
+    room = TITLE_INCHES if width >= WIDTH_INCHES else 0.0
+    figure.legend(
+        handles=list(handles),
+        loc="upper left",
+        bbox_to_anchor=(0.0, 1 - room / float(height)),
+        borderaxespad=0.0,
+        ncols=columns,
+        fontsize=9,
+        handlelength=1.9,
+        columnspacing=1.2,
+    )
+
+
+def in_both_forms(draw: Callable[..., Figure], *arguments: Any) -> tuple[Figure, Figure]:
+    """Draw a figure for a page and for a phone.
+
+    Args:
+      draw: One of the figures' functions: takes `form` by name.
+      arguments: Whatever else it takes.
+    """
+    return draw(*arguments, form=Form.WIDE), draw(*arguments, form=Form.NARROW)
 
 
 def title(figure: Figure, question: str) -> None:
-    """Write the question that the figure answers above it."""
-    figure.suptitle(question, x=0.008, ha="left", fontsize=12, fontweight="bold")
+    """Write the question that the figure answers above it, where `setting` looks for it."""
+    text = figure.text(
+        0.008,
+        1 - (TITLE_INCHES - 0.07) / float(figure.get_figheight()),
+        question,
+        ha="left",
+        va="bottom",
+        fontsize=12,
+        fontweight="bold",
+        gid=TITLE_ID,
+    )
+    text.set_in_layout(False)
+
+
+def panels_beside(axes: Axes) -> int:
+    """Say how many panels as wide as these axes would stand side by side on a page."""
+    place, figure = axes.get_subplotspec(), axes.get_figure(root=True)
+    columns = place.get_gridspec().ncols if place else 1
+    width = float(figure.get_figwidth()) if figure else WIDTH_INCHES
+    return max(columns, round(WIDTH_INCHES / width))
 
 
 def clients_axis(axes: Axes, clients: Sequence[int], panels: int) -> None:

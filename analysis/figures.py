@@ -21,9 +21,11 @@ from analysis.figure_style import (
     INK,
     LOOKS,
     MUTED,
+    Form,
     clients_axis,
     label_ends,
     new_figure,
+    panels_beside,
     paper_note,
 )
 from analysis.statistics import Crossover
@@ -40,35 +42,60 @@ Place = Literal["upper left", "lower left"] | tuple[float, float]
 """Of a legend: matplotlib's name, or the lower left corner in fractions of the axes."""
 
 
-def completion_time(trials: pd.DataFrame, found: Crossover | None, note: str) -> Figure:
+def completion_time(
+    trials: pd.DataFrame, found: Crossover | None, note: str, *, form: Form = Form.WIDE
+) -> Figure:
     """Draw the makespan against N, both bounds, and where the swarm begins to win.
 
     Args:
       trials: A row for each trial: `architecture`, `clients`, `valid`, `makespan_seconds`,
-        `best_seconds`, `mean_completion_seconds`.
+        `best_seconds`.
       found: The crossover, drawn as a band.
       note: The world and the repeats, in small print.
+      form: Layout.
     """
-    figure, (axes,) = new_figure(height_inches=4.4)
+    figure, (axes,) = new_figure(height_inches=4.1, form=form)
     ends = _curves(axes, trials, "makespan_seconds")
     _medians(axes, trials, "best_seconds", "--")
-    _medians(axes, trials, "mean_completion_seconds", ":")
-    longest, shortest = trials["makespan_seconds"].max(), trials["best_seconds"].min()
-    if longest > LEAST_RATIO_FOR_LOGARITHMS * shortest:
-        axes.set_yscale("log", base=2)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    else:
-        axes.set_ylim(0, longest * 1.08)
-    axes.set_ylabel("seconds until clients have the file")
+    _time_axis(axes, trials["makespan_seconds"].max(), trials["best_seconds"].min())
+    axes.set_ylabel("seconds until the last client is done")
     if found is not None:
-        _mark_crossover(axes, found, int(trials["clients"].min()))
-    _key_above(axes, [("-", "last client"), (":", "mean client"), ("--", "lower bound")])
+        _mark_crossover(axes, found, int(trials["clients"].min()), in_words=form is Form.WIDE)
+    _key_above(axes, [("-", "median of the repeats"), ("--", "lower bound")])
     label_ends(axes, ends, lambda value: f"{value:.3g} s")
     paper_note(figure, note)
     return figure
 
 
-def origin_traffic(trials: pd.DataFrame, ideal: pd.DataFrame, note: str) -> Figure:
+def typical_client(trials: pd.DataFrame, note: str, *, form: Form = Form.WIDE) -> Figure:
+    """Draw the mean and the median client's completion time against N, with the last one's.
+
+    Args:
+      trials: `architecture`, `clients`, `valid`, `makespan_seconds`, `mean_completion_seconds`,
+        `median_completion_seconds`.
+      note: Small print.
+      form: Layout.
+    """
+    figure, panels = new_figure(2, height_inches=3.7, form=form)
+    columns = ("mean_completion_seconds", "median_completion_seconds")
+    highest = max(trials["makespan_seconds"].max(), *(trials[column].max() for column in columns))
+    lowest = min(trials[column].min() for column in columns)
+    for axes, column, name in zip(panels, columns, ("mean", "median"), strict=True):
+        ends = _curves(axes, trials, column)
+        _medians(axes, trials, "makespan_seconds", ":")
+        _time_axis(axes, highest, lowest)
+        axes.set_ylim(top=highest * 1.08)
+        axes.set_title(f"The {name} client")
+        axes.set_ylabel("seconds since joining")
+        label_ends(axes, ends, lambda value: f"{value:.3g} s")
+    _line_key(panels[0], [(":", "last client")], "upper left")
+    paper_note(figure, note)
+    return figure
+
+
+def origin_traffic(
+    trials: pd.DataFrame, ideal: pd.DataFrame, note: str, *, form: Form = Form.WIDE
+) -> Figure:
     """Draw how many copies the origin sends, and which share comes from peers, against N.
 
     Args:
@@ -76,8 +103,9 @@ def origin_traffic(trials: pd.DataFrame, ideal: pd.DataFrame, note: str) -> Figu
       ideal: By `clients`: `proportional_offload`, the swarm's where all uplinks are always busy,
         and `most_offload`.
       note: Small print.
+      form: Layout.
     """
-    figure, (copies, share) = new_figure(2, height_inches=3.7)
+    figure, (copies, share) = new_figure(2, height_inches=3.7, form=form)
     ends = _curves(copies, trials, "origin_copies")
     copies.set_yscale("log", base=2)
     copies.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -100,15 +128,16 @@ def origin_traffic(trials: pd.DataFrame, ideal: pd.DataFrame, note: str) -> Figu
     return figure
 
 
-def goodput(trials: pd.DataFrame, note: str) -> Figure:
+def goodput(trials: pd.DataFrame, note: str, *, form: Form = Form.WIDE) -> Figure:
     """Draw verified bytes per second against N, with the most that theory allows, and utilisation.
 
     Args:
       trials: `architecture`, `clients`, `valid`, `goodput_bytes_per_second`,
         `possible_bytes_per_second`, `uplink_utilisation`.
       note: Small print.
+      form: Layout.
     """
-    figure, (rate, used) = new_figure(2, height_inches=3.7)
+    figure, (rate, used) = new_figure(2, height_inches=3.7, form=form)
     ends = _curves(rate, trials, "goodput_bytes_per_second", scale=1 / MEBIBYTE)
     _medians(rate, trials, "possible_bytes_per_second", "--", scale=1 / MEBIBYTE)
     rate.set_ylim(bottom=0)
@@ -127,15 +156,18 @@ def goodput(trials: pd.DataFrame, note: str) -> Figure:
     return figure
 
 
-def efficiency(trials: pd.DataFrame, thresholds: Sequence[Threshold], note: str) -> Figure:
+def efficiency(
+    trials: pd.DataFrame, thresholds: Sequence[Threshold], note: str, *, form: Form = Form.WIDE
+) -> Figure:
     """Draw which share of the possible speed each architecture reaches, with its thresholds.
 
     Args:
       trials: `architecture`, `clients`, `valid`, `efficiency`.
       thresholds: Those about efficiency are drawn from their first N on.
       note: Small print.
+      form: Layout.
     """
-    figure, (axes,) = new_figure(height_inches=3.8)
+    figure, (axes,) = new_figure(height_inches=3.8, form=form)
     ends = _curves(axes, trials, "efficiency")
     lowest = float(trials["efficiency"].min())
     tested = sorted(int(one) for one in trials["clients"].unique())
@@ -151,7 +183,7 @@ def efficiency(trials: pd.DataFrame, thresholds: Sequence[Threshold], note: str)
         sides = [spoken_of[0] / 1.08, spoken_of[-1] * 1.08]
         axes.plot(sides, [threshold.at_least] * 2, "-.", color=colour, linewidth=1.3)
         drawn = True
-    axes.axhline(1.0, color=MUTED, linewidth=1.1, linestyle="--")
+    axes.plot([tested[0], tested[-1]], [1.0, 1.0], "--", color=MUTED, linewidth=1.1)
     if math.isfinite(lowest):
         axes.set_ylim(max(0.0, math.floor(lowest * 10 - 0.3) / 10), 1.03)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -161,6 +193,14 @@ def efficiency(trials: pd.DataFrame, thresholds: Sequence[Threshold], note: str)
     label_ends(axes, ends, lambda value: f"{value:.0%}")
     paper_note(figure, note)
     return figure
+
+
+def _time_axis(axes: Axes, longest: float, shortest: float) -> None:
+    if longest > LEAST_RATIO_FOR_LOGARITHMS * shortest:
+        axes.set_yscale("log", base=2)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    else:
+        axes.set_ylim(0, longest * 1.08)
 
 
 def _curves(
@@ -190,7 +230,7 @@ def _curves(
                 zorder=4,
             )
         ends[look.name] = (float(median.index[-1]), float(median.iloc[-1]))
-    clients_axis(axes, [int(one) for one in trials["clients"]], len(axes.figure.axes))
+    clients_axis(axes, [int(one) for one in trials["clients"]], panels_beside(axes))
     return ends
 
 
@@ -216,7 +256,7 @@ def _key_above(axes: Axes, lines: Sequence[tuple[Line, str]]) -> None:
         handles=_samples(lines),
         loc="lower left",
         bbox_to_anchor=(-0.01, 0.99),
-        ncols=len(lines),
+        ncols=max(1, len(lines) // panels_beside(axes)),
         fontsize=9,
         handlelength=2.4,
     )
@@ -228,11 +268,13 @@ def _samples(lines: Sequence[tuple[Line, str]]) -> list[Line2D]:
     ]
 
 
-def _mark_crossover(axes: Axes, found: Crossover, smallest: int) -> None:
+def _mark_crossover(axes: Axes, found: Crossover, smallest: int, *, in_words: bool) -> None:
     """Shade between the largest N without a shown win and the smallest with wins from there on."""
     if found.above is None:
         return
     axes.axvspan(found.above, found.at_most, color=BAND, zorder=0, linewidth=0)
+    if not in_words:
+        return
     # Left of the band, where the curves are low; with no room there, inside at its top.
     left = found.above > smallest
     axes.annotate(

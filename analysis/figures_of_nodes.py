@@ -1,4 +1,4 @@
-"""The figures that open one N up: burden of each node, distributions, and one swarm run over time.
+"""The figure of burdens: what each node of one N uploaded, and how unequal that is.
 
 As in `figures`, frames in, a `Figure` out, no file touched.
 """
@@ -9,47 +9,61 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    MaxNLocator,
+    NullLocator,
+    PercentFormatter,
+)
 
-from analysis.burden import lorenz
-from analysis.figure_style import INK, LOOKS, MUTED, new_figure, paper_note
+from analysis.burden import gini, jain, lorenz
+from analysis.figure_style import LOOKS, MUTED, Form, new_figure, paper_note
 
-#: More lines than that are a smear, and megabytes of SVG.
-MOST_CLIENTS = 48
+MOST_BARS = 300
 
 
-def upload_burden(burdens: pd.DataFrame, note: str) -> Figure:
+def upload_burden(burdens: pd.DataFrame, note: str, *, form: Form = Form.WIDE) -> Figure:
     """Draw what each node uploaded, most burdened first, and how unequal that is.
 
     Args:
-      burdens: Of one N: `architecture`, `repeat`, `node_id`, `role`, `burden`. A node's bar is its
-        median over the repeats.
+      burdens: Of one N: `architecture`, `repeat`, `node_id`, `role`, `nodes`, `burden`. A node's bar
+        is its median over the repeats; where a row stands for many nodes, they share a bar.
       note: Small print.
+      form: Layout.
     """
-    figure, (bars, curve) = new_figure(2, height_inches=3.9)
-    by_node = burdens.groupby(["architecture", "role", "node_id"], sort=True)["burden"].median()
+    figure, (bars, curve) = new_figure(2, height_inches=3.9, form=form)
+    grouped = burdens.groupby(["architecture", "role", "node_id"], sort=True)
+    by_node, counts = grouped["burden"].median(), grouped["nodes"].first()
     architectures = sorted({str(one) for one in burdens["architecture"]})
     width = 0.8 / max(1, len(architectures))
     lowest = _lowest_shown(by_node)
     for place, architecture in enumerate(architectures):
         look = LOOKS[architecture]
-        rows = by_node[architecture].reset_index().sort_values("burden", ascending=False)
+        rows = by_node[architecture].to_frame().assign(nodes=counts[architecture]).reset_index()
+        rows = rows.sort_values("burden", ascending=False)
         heights = rows["burden"].to_numpy(dtype=np.float64)
         at = 1 + np.arange(len(heights)) + (place - (len(architectures) - 1) / 2) * width
-        bars.bar(at, np.maximum(heights, 0), width, color=look.colour)
+        if len(heights) <= MOST_BARS:
+            bars.bar(at, np.maximum(heights, 0), width, color=look.colour)
+        else:
+            # One path instead of thousands, for a crowd in which no bar can be seen by itself.
+            edges = np.append(at - width / 2, at[-1] + width / 2)
+            bars.stairs(np.maximum(heights, 0), edges, fill=True, color=look.colour, alpha=0.7)
         origin = rows["role"].to_numpy() == "origin"
         for x, height in zip(at[origin], heights[origin], strict=True):
             bars.annotate(
                 f"{look.name}'s origin: {height:.3g}",
-                (x, height),
-                xytext=(6, 1),
+                (x + width / 2, height),
+                xytext=(4, 1),
                 textcoords="offset points",
                 color=look.colour,
                 fontsize=9,
                 fontweight="bold",
                 va="top",
             )
-        nodes, carried = lorenz(heights)
+        of_each = rows["nodes"].to_numpy(dtype=np.float64)
+        nodes, carried = lorenz(heights, of_each)
         marks = max(1, len(nodes) // 8)
         curve.plot(
             nodes,
@@ -60,112 +74,30 @@ def upload_burden(burdens: pd.DataFrame, note: str) -> Figure:
             color=look.colour,
             markersize=5,
         )
+        shares = gini(heights, of_each), jain(heights, of_each)
+        curve.annotate(
+            f"{look.name}: " + ", ".join(_named(shares)),
+            (0.03, 0.98 - 0.08 * place),
+            xycoords="axes fraction",
+            va="top",
+            color=look.colour,
+            fontsize=9,
+            fontweight="bold",
+        )
     bars.set_yscale("symlog", linthresh=lowest, linscale=0.4)
     bars.yaxis.set_major_locator(FixedLocator(_burden_ticks(lowest, float(by_node.max()))))
     bars.yaxis.set_minor_locator(NullLocator())
     bars.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     bars.set_ylim(0, float(by_node.max()) * 1.4)
+    bars.xaxis.set_major_locator(MaxNLocator(integer=True))
     bars.grid(axis="x", visible=False)
-    bars.set_xlabel("nodes, most burdened first")
+    together = "groups of equal " if (counts > 1).any() else ""
+    bars.set_xlabel(f"{together}nodes, most burdened first")
     bars.set_ylabel("copies of the file uploaded")
     bars.set_title("Upload burden of each node")
     _lorenz_axes(curve, by_node, architectures)
     paper_note(figure, note)
     return figure
-
-
-def completion_distribution(completions: pd.DataFrame, first_bytes: pd.DataFrame, note: str) -> Figure:
-    """Draw which share of clients had the first byte, and the whole file, by when.
-
-    Args:
-      completions: Of one N: `architecture`, `completion_seconds`, a row for each client.
-      first_bytes: The same clients: `architecture`, `first_byte_seconds`.
-      note: Small print.
-    """
-    figure, (first, whole) = new_figure(2, height_inches=3.7)
-    _distribution(first, first_bytes, "first_byte_seconds", scale=1000.0)
-    first.set_xlabel("milliseconds since joining")
-    first.set_ylabel("of the clients")
-    first.set_title("First useful byte")
-    _distribution(whole, completions, "completion_seconds")
-    whole.set_xlabel("seconds since joining")
-    whole.set_title("Whole file, verified")
-    handles, labels = whole.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=9)
-    paper_note(figure, note)
-    return figure
-
-
-def one_run(held: pd.DataFrame, diversity: pd.DataFrame, pieces: int, note: str) -> Figure:
-    """Open one swarm trial up: what each client held when, and how common the pieces were.
-
-    Args:
-      held: A row for each verified piece: `node_id`, `finished_seconds`, `held` by then.
-      diversity: As `metrics.pieces_over_time` gives it.
-      pieces: M.
-      note: Small print.
-    """
-    figure, (progress, copies) = new_figure(2, height_inches=3.7)
-    colour = LOOKS["swarm"].colour
-    drawn = sorted(held["node_id"].unique())
-    if len(drawn) > MOST_CLIENTS:
-        drawn = drawn[:: -(-len(drawn) // MOST_CLIENTS)]
-    for _, one in held[held["node_id"].isin(drawn)].groupby("node_id", sort=True):
-        progress.step(
-            one["finished_seconds"],
-            one["held"] / pieces,
-            where="post",
-            color=colour,
-            linewidth=0.9,
-            alpha=0.55,
-        )
-    progress.yaxis.set_major_formatter(PercentFormatter(1.0))
-    progress.set_ylim(0, 1.03)
-    progress.set_ylabel("of the file, verified")
-    progress.set_title("Each client's progress")
-    times = diversity["finished_seconds"]
-    copies.plot(times, diversity["mean_copies"], "-", color=colour, label="average piece")
-    copies.step(
-        times,
-        diversity["least_copies"],
-        "--",
-        where="post",
-        color=INK,
-        linewidth=1.4,
-        label="rarest piece",
-    )
-    copies.set_ylim(bottom=0)
-    copies.set_ylabel("clients that hold it")
-    copies.set_title("How many clients have a piece")
-    copies.legend(loc="upper left", fontsize=9)
-    for axes in (progress, copies):
-        axes.set_xlim(left=0)
-        axes.set_xlabel("seconds since the run began")
-    paper_note(figure, note)
-    return figure
-
-
-def _distribution(axes: Axes, frame: pd.DataFrame, column: str, *, scale: float = 1.0) -> None:
-    for architecture, rows in frame.groupby("architecture", sort=True):
-        look = LOOKS[str(architecture)]
-        values = np.sort(rows[column].dropna().to_numpy(dtype=np.float64)) * scale
-        if len(values) == 0:
-            continue
-        # Clients that never finished keep the curve below 100 %.
-        shares = np.arange(1, len(values) + 1) / len(rows)
-        axes.step(
-            np.concatenate((values[:1], values)),
-            np.concatenate(([0.0], shares)),
-            where="post",
-            color=look.colour,
-            marker=look.marker,
-            markevery=max(1, len(values) // 6),
-            markersize=5,
-            label=look.name,
-        )
-    axes.set_xlim(left=0)
-    axes.set_ylim(0, 1.03)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
 
 
 def _lorenz_axes(axes: Axes, by_node: pd.Series, architectures: list[str]) -> None:
@@ -178,6 +110,14 @@ def _lorenz_axes(axes: Axes, by_node: pd.Series, architectures: list[str]) -> No
     axes.set_xlabel("of the nodes, least burdened first")
     axes.set_ylabel("of all bytes uploaded")
     axes.set_title("Who carries which share")
+
+
+def _named(shares: tuple[float | None, float | None]) -> list[str]:
+    return [
+        f"{name} {value:.2g}"
+        for name, value in zip(("Gini", "Jain"), shares, strict=True)
+        if value is not None
+    ]
 
 
 def _lowest_shown(by_node: pd.Series) -> float:

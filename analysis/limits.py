@@ -14,8 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.load import TRIAL_KEYS
-from analysis.theory.allocation import unequal_server_seconds, unequal_swarm_seconds
-from analysis.theory.bounds import store_and_forward_seconds
+from analysis.theory.bounds import server_seconds, store_and_forward_seconds, swarm_seconds
 
 FloatArray = NDArray[np.float64]
 
@@ -40,6 +39,7 @@ def bounds(
     origin_uplink: float,
     client_uplinks: FloatArray,
     client_downlinks: FloatArray,
+    client_counts: FloatArray | None = None,
 ) -> Bounds:
     """Compute the bounds of one trial.
 
@@ -49,18 +49,23 @@ def bounds(
       piece_bytes: p, for the swarm's store-and-forward bound; None leaves it out.
       burst_seconds: By how much each link may be ahead of its rate.
       origin_uplink: us, bytes per second, may be infinite.
-      client_uplinks: u of each client.
-      client_downlinks: d of each client.
+      client_uplinks: u of each client, or of each class of clients.
+      client_downlinks: d, likewise.
+      client_counts: How many clients each of them stands for; one, if not given.
     """
+    counts = np.ones(len(client_uplinks)) if client_counts is None else client_counts
+    clients = float(counts.sum())
+    # Of unequal clients the bounds ask for no more than the sum of the uplinks and the slowest
+    # downlink (`theory.allocation` shows that they can be attained): as many with the mean uplink.
+    uplink = float(client_uplinks @ counts) / clients
+    downlink = float(client_downlinks.min())
 
     def highest(burst: float) -> tuple[float, float]:
         if architecture == "server":
-            fluid = unequal_server_seconds(file_bytes, origin_uplink, client_downlinks, burst)
-            return float(fluid), float(fluid)
-        fluid = unequal_swarm_seconds(
-            file_bytes, origin_uplink, client_uplinks, client_downlinks, burst
-        )
-        return float(fluid), max(float(fluid), stored(burst))
+            fluid = server_seconds(file_bytes, origin_uplink, downlink, clients, burst)
+            return fluid, fluid
+        fluid = swarm_seconds(file_bytes, origin_uplink, uplink, downlink, clients, burst)
+        return fluid, max(fluid, stored(burst))
 
     def stored(burst: float) -> float:
         # A last piece that is shorter would spread sooner: the whole pieces alone are a file too,
@@ -73,7 +78,7 @@ def bounds(
             float(whole * piece_bytes),
             origin_uplink,
             float(client_uplinks[0]),
-            len(client_uplinks),
+            clients,
             whole,
             burst,
         )
@@ -106,6 +111,7 @@ def trial_bounds(
             origin_uplink=float(origins.sum()),
             client_uplinks=clients["uplink_bytes_per_second"].to_numpy(dtype=np.float64),
             client_downlinks=clients["downlink_bytes_per_second"].to_numpy(dtype=np.float64),
+            client_counts=clients["nodes"].to_numpy(dtype=np.float64),
         )
         rows.append(
             identity

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.transfers import Transfers
 from testbed import scenario as scenarios
 from testbed.errors import ScenarioError, SchemaError
 from testbed.scenario import Scenario
@@ -38,7 +39,7 @@ class RunData:
     """p; None where no swarm was measured and none configured."""
     trials: pd.DataFrame
     nodes: pd.DataFrame
-    transfers: pd.DataFrame
+    transfers: Transfers
     samples: pd.DataFrame
 
     @property
@@ -60,7 +61,9 @@ def load(path: Path) -> RunData:
       SchemaError: it is no run, or its rows are not what this version reads.
     """
     # results/latest is a link: what is printed should last longer than it.
-    return prepare(load_run(path.resolve()))
+    folder = path.resolve()
+    run = load_run(folder, leave_out=("transfers",))
+    return _prepare(run, folder / "transfers.parquet")
 
 
 def prepare(run: Run) -> RunData:
@@ -69,6 +72,10 @@ def prepare(run: Run) -> RunData:
     Raises:
       SchemaError: the scenario in its run.json cannot be read.
     """
+    return _prepare(run, run.transfers)
+
+
+def _prepare(run: Run, requests: Path | pd.DataFrame) -> RunData:
     where = run.folder / "run.json"
     try:
         scenario = scenarios.from_dict(run.manifest["scenario"])
@@ -78,17 +85,16 @@ def prepare(run: Run) -> RunData:
     except (SchemaError, ScenarioError) as error:
         raise SchemaError(f"{where}: {error}") from None
     placement = {repeat: scenario.placement(repeat) for repeat in set(run.trials["repeat"])}
-    frames = {
-        name: _placed(getattr(run, name), placement)
-        for name in ("trials", "nodes", "transfers", "samples")
-    }
+    frames = {name: _placed(getattr(run, name), placement) for name in ("trials", "nodes", "samples")}
+    transfers = Transfers(requests, scenario.placement)
     return RunData(
         path=run.folder,
         manifest=run.manifest,
         scenario=scenario,
         world=world,
         file_bytes=_file_bytes(scenario, run, where),
-        piece_bytes=_piece_bytes(scenario, run.transfers, where),
+        piece_bytes=_piece_bytes(scenario, transfers, where),
+        transfers=transfers,
         **frames,
     )
 
@@ -109,11 +115,10 @@ def _file_bytes(scenario: Scenario, run: Run, where: Path) -> int:
     return int((done["downloaded_payload_bytes"] - done["wasted_payload_bytes"]).median())
 
 
-def _piece_bytes(scenario: Scenario, transfers: pd.DataFrame, where: Path) -> int | None:
+def _piece_bytes(scenario: Scenario, transfers: Transfers, where: Path) -> int | None:
     configured = scenario.tables.get("peers", {}).get("piece_length")
     if configured is None:
-        pieces = transfers.loc[transfers["unit"] == "piece", "payload_bytes"]
-        return int(pieces.max()) if len(pieces) else None
+        return transfers.largest_piece_bytes()
     try:
         return parse_size(configured)
     except ScenarioError as error:

@@ -1,5 +1,8 @@
 """The terms of THEORY.md, one function each: rows in, a frame by trial or by node out.
 
+A row may stand for several equal nodes (`nodes`, in the flow world): its times and rates are those of
+each, its bytes and counts those of all together.
+
 Every time in a row counts from its trial's start. A trial has a makespan only if all its clients
 verified the whole file; what is derived from a makespan is NaN otherwise, never a guess.
 """
@@ -18,11 +21,11 @@ def completions(nodes: pd.DataFrame) -> pd.DataFrame:
     """Give every client's completion time: joined until its whole file was verified.
 
     Returns:
-      The trial's keys, `node_id`, `joined_seconds`, `finished_seconds` and `completion_seconds`;
-      NaN for a client that never had a verified file.
+      The trial's keys, `node_id`, `nodes` (how many the row stands for), `joined_seconds`,
+      `finished_seconds` and `completion_seconds`; NaN for a client that never had a verified file.
     """
     clients = nodes[nodes["role"] == "client"]
-    kept = clients[[*_KEYS, "node_id", "joined_seconds", "finished_seconds"]].copy()
+    kept = clients[[*_KEYS, "node_id", "nodes", "joined_seconds", "finished_seconds"]].copy()
     kept["finished_seconds"] = kept["finished_seconds"].where(clients["verified"].astype(bool))
     kept["completion_seconds"] = kept["finished_seconds"] - kept["joined_seconds"]
     return kept.reset_index(drop=True)
@@ -33,26 +36,42 @@ def makespans(nodes: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
       By trial: `makespan_seconds`, `first_done_seconds` (from the first join),
-      `mean_completion_seconds`, `first_join_seconds` and `last_completion_seconds`; all NaN when a
-      client did not finish.
+      `mean_completion_seconds`, `median_completion_seconds`, `first_join_seconds` and
+      `last_completion_seconds`; all NaN when a client did not finish. And `finished_fraction`, the
+      share of the clients that did.
     """
     done = completions(nodes)
+    done["waited_seconds"] = done["completion_seconds"] * done["nodes"]
     by_trial = done.groupby(_KEYS, sort=True)
     frame = pd.DataFrame(
         {
             "first_join_seconds": by_trial["joined_seconds"].min(),
             "last_completion_seconds": by_trial["finished_seconds"].max(),
             "first_done_seconds": by_trial["finished_seconds"].min(),
-            "mean_completion_seconds": by_trial["completion_seconds"].mean(),
+            "mean_completion_seconds": by_trial["waited_seconds"].sum() / by_trial["nodes"].sum(),
+            "median_completion_seconds": _medians(done),
         }
     )
     frame["first_done_seconds"] -= frame["first_join_seconds"]
     frame["makespan_seconds"] = frame["last_completion_seconds"] - frame["first_join_seconds"]
     whole = by_trial["finished_seconds"].count() == by_trial.size()
-    return frame.where(whole)
+    frame = frame.where(whole)
+    done["finished_nodes"] = done["nodes"].where(done["finished_seconds"].notna(), 0)
+    frame["finished_fraction"] = by_trial["finished_nodes"].sum() / by_trial["nodes"].sum()
+    return frame
 
 
-def first_bytes(nodes: pd.DataFrame, transfers: pd.DataFrame) -> pd.DataFrame:
+def _medians(done: pd.DataFrame) -> pd.Series:
+    """Give each trial's median client, where rows may stand for several."""
+    if (done["nodes"] == 1).all():
+        return done.groupby(_KEYS, sort=True)["completion_seconds"].median()
+    repeated = done.sort_values("completion_seconds")
+    counts = repeated.groupby(_KEYS)["nodes"]
+    middle = counts.cumsum() >= counts.transform("sum") / 2
+    return repeated[middle].groupby(_KEYS, sort=True)["completion_seconds"].first()
+
+
+def first_bytes(nodes: pd.DataFrame, first_of_node: pd.DataFrame) -> pd.DataFrame:
     """Give, for each client, joined until the first byte that was of use.
 
     Of use is a byte of a request whose content was verified: the one measure of responsiveness that
@@ -61,27 +80,11 @@ def first_bytes(nodes: pd.DataFrame, transfers: pd.DataFrame) -> pd.DataFrame:
     Returns:
       The trial's keys, `node_id`, `first_byte_seconds`; NaN if no request of the client succeeded.
     """
-    useful = transfers[transfers["outcome"] == "ok"]
-    earliest = useful.groupby([*_KEYS, "node_id"])["first_byte_seconds"].min()
+    earliest = first_of_node["first_byte_seconds"]
     clients = nodes.loc[nodes["role"] == "client", [*_KEYS, "node_id", "joined_seconds"]]
     joined = clients.join(earliest, on=[*_KEYS, "node_id"])
     joined["first_byte_seconds"] -= joined["joined_seconds"]
     return joined.drop(columns="joined_seconds").reset_index(drop=True)
-
-
-def request_latencies(transfers: pd.DataFrame) -> pd.DataFrame:
-    """Give each successful request's latency, from its *intended* start to its first byte.
-
-    Counted from `scheduled_seconds`, so that time spent waiting for a busy load generator is not
-    lost (coordinated omission).
-
-    Returns:
-      The trial's keys and `latency_seconds`, a row for each request.
-    """
-    useful = transfers[transfers["outcome"] == "ok"]
-    kept = useful[_KEYS].copy()
-    kept["latency_seconds"] = useful["first_byte_seconds"] - useful["scheduled_seconds"]
-    return kept.reset_index(drop=True)
 
 
 def rates(nodes: pd.DataFrame, file_bytes: int) -> pd.DataFrame:
@@ -97,14 +100,15 @@ def rates(nodes: pd.DataFrame, file_bytes: int) -> pd.DataFrame:
     span = makespans(nodes)
     clients = nodes[nodes["role"] == "client"].groupby(_KEYS, sort=True)
     received = clients["downloaded_wire_bytes"].sum()
-    verified = clients["verified"].sum()
+    verified = verified_clients(nodes)
     seconds = span["makespan_seconds"]
 
     carrying = nodes[nodes["role"] != "tracker"].join(span, on=_KEYS)
     online_from = carrying[["joined_seconds", "first_join_seconds"]].max(axis=1)
     online_until = carrying[["left_seconds", "last_completion_seconds"]].min(axis=1)
     online = (online_until - online_from).clip(lower=0.0)
-    possible = carrying["uplink_bytes_per_second"].replace(np.inf, np.nan) * online
+    lines = carrying["uplink_bytes_per_second"].replace(np.inf, np.nan) * carrying["nodes"]
+    possible = lines * online
     totals = carrying.assign(possible=possible).groupby(_KEYS, sort=True)
     could_send = totals["possible"].sum(min_count=1).where(totals["possible"].count() == totals.size())
     return pd.DataFrame(
@@ -114,6 +118,15 @@ def rates(nodes: pd.DataFrame, file_bytes: int) -> pd.DataFrame:
             "uplink_utilisation": totals["uploaded_wire_bytes"].sum() / could_send,
         }
     )
+
+
+def verified_clients(nodes: pd.DataFrame) -> pd.Series:
+    """Count the clients that had a verified file in the end, by trial."""
+    clients = nodes[nodes["role"] == "client"]
+    counted = clients[_KEYS].assign(
+        verified=clients["nodes"].where(clients["verified"].astype(bool), 0)
+    )
+    return counted.groupby(_KEYS, sort=True)["verified"].sum()
 
 
 def offloads(nodes: pd.DataFrame) -> pd.Series:
@@ -152,46 +165,9 @@ def initiative(nodes: pd.DataFrame) -> pd.DataFrame:
         "downloaded_payload_bytes",
     ]
     groups = nodes.groupby([*point, "role"], sort=True)
-    frame = groups[counts].mean()
-    per_trial = nodes.groupby([*_KEYS, "role"], sort=True).size().groupby([*point, "role"]).max()
+    frame = groups[counts].sum().div(groups["nodes"].sum(), axis=0)
+    per_trial = (
+        nodes.groupby([*_KEYS, "role"], sort=True)["nodes"].sum().groupby([*point, "role"]).max()
+    )
     frame.insert(0, "nodes", per_trial)
     return frame
-
-
-def pieces_over_time(transfers: pd.DataFrame, pieces: int) -> pd.DataFrame:
-    """Trace who could have had what when, in one swarm trial.
-
-    A piece counts when its client had verified it. Copies of a piece are those among clients; the
-    origin's is not counted.
-
-    Args:
-      transfers: Rows of one trial.
-      pieces: M.
-
-    Returns:
-      By time of each verified piece, ascending: `finished_seconds`, `mean_copies`, `least_copies`
-      (of the rarest piece) and `evenness`: the entropy of the copies over ln M, 1 when all pieces
-      are equally common.
-    """
-    useful = transfers[(transfers["outcome"] == "ok") & (transfers["unit"] == "piece")]
-    arrived = useful.drop_duplicates(["node_id", "index"]).sort_values("finished_seconds")
-    copies = np.zeros(pieces, dtype=np.int64)
-    # n ln n summed over the pieces: entropy follows from it and the total without a new pass.
-    weighted = 0.0
-    mean, least, even = [], [], []
-    for total, index in enumerate(arrived["index"].to_numpy(), start=1):
-        had = copies[index]
-        copies[index] += 1
-        weighted += (had + 1) * np.log(had + 1) - (had * np.log(had) if had else 0.0)
-        mean.append(total / pieces)
-        least.append(int(copies.min()))
-        entropy = np.log(total) - weighted / total
-        even.append(entropy / np.log(pieces) if pieces > 1 else 1.0)
-    return pd.DataFrame(
-        {
-            "finished_seconds": arrived["finished_seconds"].to_numpy(dtype=np.float64),
-            "mean_copies": np.asarray(mean, dtype=np.float64),
-            "least_copies": np.asarray(least, dtype=np.int64),
-            "evenness": np.asarray(even, dtype=np.float64),
-        }
-    )

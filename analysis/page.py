@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import pandas as pd
 
 from analysis import tables, tables_of_roles
 from analysis.charts import Chart
+from analysis.cost import Cost, origin_cost
 from analysis.load import RunData
 from analysis.metrics import initiative
+from analysis.points import Measures
 from analysis.summary import Summary
 from analysis.tables import Rows, Table
 from analysis.wording import rate, size
@@ -35,7 +37,7 @@ class Code:
     text: str
 
 
-Block = Paragraph | Code | Table | Chart
+Block = Paragraph | Code | Table | Chart | Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,58 +85,65 @@ class Page:
     footer: str = ""
 
 
-def compose(run: RunData, summary: Summary, charts: Mapping[str, Chart]) -> Page:
+def compose(run: RunData, summary: Summary, measures: Measures, charts: Mapping[str, Chart]) -> Page:
     """Put a report together.
 
     Args:
       run: The raw rows.
       summary: The run judged.
+      measures: What it was judged by.
       charts: By name; those that are missing are left out.
     """
     counted = initiative(run.nodes)
+
+    def drawn(*names: str) -> list[Block]:
+        return [charts[name] for name in names if name in charts]
+
     sections = [
-        _section(
-            "answer",
+        Section(
+            "time",
             "Time",
-            charts.get("completion_time"),
-            "Time until every client has the file",
-            [tables.answer_table(summary), tables.point_table(summary)],
+            "Completion time",
+            [
+                *drawn("completion_time"),
+                tables.answer_table(summary),
+                *drawn("typical_client"),
+                tables.point_table(summary),
+            ],
         ),
-        _section(
+        Section(
             "burden",
-            "Upload burden",
-            charts.get("upload_burden"),
-            "Upload burden of each node",
-            [tables.burden_table(summary)],
+            "Burden and cost",
+            "Upload burden, and what the origin sends",
+            [
+                *drawn("upload_burden"),
+                tables.burden_table(summary),
+                *drawn("origin_traffic"),
+                *_cost(summary),
+            ],
         ),
-        _section(
-            "origin",
-            "Origin",
-            charts.get("origin_traffic"),
-            "Traffic of the origin",
-            [],
-        ),
-        _section(
-            "goodput",
-            "Throughput",
-            charts.get("goodput"),
-            "Throughput",
-            [],
-        ),
-        _section(
-            "waiting",
+        Section("throughput", "Throughput", "Throughput", drawn("goodput", "saturation")),
+        Section(
+            "latency",
             "Latency",
-            charts.get("waiting"),
-            "What one client waits for",
-            [tables.waiting_table(summary), *_requests(summary)],
+            "Latency",
+            [
+                *drawn("waiting_growth", "waiting"),
+                tables.waiting_table(summary),
+                *drawn("request_latency", "request_distribution"),
+            ],
         ),
-        _section("spread", "One swarm", charts.get("one_run"), "One swarm, opened up", []),
-        _section(
+        Section(
+            "one-run",
+            "One run",
+            "One run, opened up",
+            drawn("one_run", "pieces_when", "sources"),
+        ),
+        Section(
             "efficiency",
             "Efficiency",
-            charts.get("efficiency"),
-            "Efficiency",
-            [],
+            "Efficiency, and where the rest went",
+            drawn("efficiency", "losses"),
         ),
         Section("roles", "Roles", "Who dialled, and who served?", _roles(summary, counted)),
         *_placement(summary, counted),
@@ -142,7 +151,11 @@ def compose(run: RunData, summary: Summary, charts: Mapping[str, Chart]) -> Page
             "validity",
             "Validity",
             "Can this run be believed?",
-            [tables.check_table(summary), *_warnings(summary)],
+            [
+                tables.check_table(summary),
+                *_warnings(summary),
+                tables_of_roles.lag_table(run.samples, measures.requests.late_starts),
+            ],
         ),
         Section("repeat", "Repeat it", "How to repeat it", _how_to_repeat(run, summary)),
     ]
@@ -164,7 +177,7 @@ def compose(run: RunData, summary: Summary, charts: Mapping[str, Chart]) -> Page
             )
             for one in summary.thresholds
         ],
-        sections=[one for one in sections if one.blocks],
+        sections=[one for one in map(_without_empty_tables, sections) if one.blocks],
         footer=(
             "Everything here is computed from the raw rows of this run's folder; "
             f"python -m analysis report rebuilds it. Times are seconds of the {summary.world} "
@@ -174,11 +187,8 @@ def compose(run: RunData, summary: Summary, charts: Mapping[str, Chart]) -> Page
     )
 
 
-def _section(
-    anchor: str, short: str, chart: Chart | None, title: str, blocks: Sequence[Block]
-) -> Section:
-    drawn = [] if chart is None else [chart]
-    return Section(anchor, short, title, [*drawn, *(one for one in blocks if _has_rows(one))])
+def _without_empty_tables(section: Section) -> Section:
+    return replace(section, blocks=[one for one in section.blocks if _has_rows(one)])
 
 
 def _has_rows(block: Block) -> bool:
@@ -208,15 +218,9 @@ def _facts(summary: Summary) -> str:
     return f"File {size(summary.file_bytes)}{pieces}; {lines}; {summary.world} world; {trials}."
 
 
-def _requests(summary: Summary) -> list[Block]:
-    found = [tables.request_table(summary, one) for one in ("server", "swarm")]
-    return [
-        Paragraph(
-            "Latency of single requests is shown for each architecture by itself: a request is the "
-            "whole file in one and a piece in the other, so these must not be compared."
-        ),
-        *(one for one in found if one.rows),
-    ]
+def _cost(summary: Summary) -> list[Block]:
+    cost = origin_cost(summary.main_points, summary.file_bytes)
+    return [cost] if any(one.server_copies or one.swarm_copies for one in cost.rows) else []
 
 
 def _roles(summary: Summary, counted: pd.DataFrame) -> list[Block]:

@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.burden import node_burdens, trial_burdens
 from analysis.computation import cpu_seconds_per_gigabyte, populations
+from analysis.findings import trial_keys
 from analysis.limits import trial_bounds
 from analysis.load import TRIAL_KEYS, RunData
 from analysis.metrics import (
@@ -24,9 +26,9 @@ from analysis.metrics import (
     makespans,
     offloads,
     rates,
-    request_latencies,
     waste,
 )
+from analysis.requests import Requests, gather_requests
 from analysis.statistics import Spread, quantile, spread
 
 POINT_KEYS = ("placement", "architecture", "clients")
@@ -74,6 +76,8 @@ class Point:
     goodput_bytes_per_second: float | None
     throughput_bytes_per_second: float | None
     uplink_utilisation: float | None
+    finished_fraction: float | None
+    """Share of the clients that had the whole file, verified."""
     first_done_seconds: float | None
     completion: Quantiles
     first_byte: Quantiles
@@ -102,7 +106,7 @@ class Measures:
     """By trial, every metric that has one value in a trial."""
     completions: pd.DataFrame
     first_bytes: pd.DataFrame
-    latencies: pd.DataFrame
+    requests: Requests
     burdens: pd.DataFrame
     populations: pd.DataFrame
 
@@ -114,12 +118,13 @@ def measure(run: RunData) -> Measures:
     """
     complete = run.trials[run.trials["status"] == "complete"]
     keys = pd.MultiIndex.from_frame(complete[list(TRIAL_KEYS)])
-    nodes, transfers, samples = run.nodes, run.transfers, run.samples
+    nodes, samples = run.nodes, run.samples
     if len(complete) < len(run.trials):
-        nodes, transfers, samples = (
+        nodes, samples = (
             frame[pd.MultiIndex.from_frame(frame[list(TRIAL_KEYS)]).isin(keys)]
-            for frame in (nodes, transfers, samples)
+            for frame in (nodes, samples)
         )
+    requests = gather_requests(run.transfers, set(trial_keys(complete)))
     burdens = node_burdens(nodes, run.file_bytes)
     bounds = trial_bounds(
         run.nodes,
@@ -148,8 +153,8 @@ def measure(run: RunData) -> Measures:
     return Measures(
         trials,
         completions(nodes),
-        first_bytes(nodes, transfers),
-        request_latencies(transfers),
+        first_bytes(nodes, requests.first_of_node),
+        requests,
         burdens,
         populations(samples),
     )
@@ -166,11 +171,10 @@ def gather(measures: Measures, warnings: Mapping[PointKey, list[str]]) -> tuple[
     pooled = {
         "completion": _pool(measures.completions, "completion_seconds"),
         "first_byte": _pool(measures.first_bytes, "first_byte_seconds"),
-        "latency": _pool(measures.latencies, "latency_seconds"),
     }
     points = []
     for key, trials in measures.trials.groupby(keys, sort=True):
-        identity = _point_key(key)
+        identity = point_key(key)
         found = warnings.get(identity, [])
         values = {str(name): _median(trials[name].astype(float)) for name in trials.columns}
         makespan = spread(trials["makespan_seconds"].to_numpy())
@@ -192,10 +196,11 @@ def gather(measures: Measures, warnings: Mapping[PointKey, list[str]]) -> tuple[
                 goodput_bytes_per_second=values["goodput_bytes_per_second"],
                 throughput_bytes_per_second=values["throughput_bytes_per_second"],
                 uplink_utilisation=values["uplink_utilisation"],
+                finished_fraction=values["finished_fraction"],
                 first_done_seconds=values["first_done_seconds"],
                 completion=_quantiles(completion, mean=True),
                 first_byte=_quantiles(pooled["first_byte"].get(identity)),
-                request_latency=_quantiles(pooled["latency"].get(identity)),
+                request_latency=_of_requests(measures.requests.latencies.get(identity)),
                 cpu_seconds_per_gigabyte={
                     role: values[f"{role}_cpu_seconds_per_gigabyte"] for role in ("origin", "client")
                 },
@@ -211,20 +216,34 @@ def gather(measures: Measures, warnings: Mapping[PointKey, list[str]]) -> tuple[
     return tuple(points)
 
 
-def _pool(frame: pd.DataFrame, column: str) -> dict[PointKey, pd.Series]:
-    return {_point_key(key): rows for key, rows in frame.groupby(list(POINT_KEYS))[column]}
+def _pool(frame: pd.DataFrame, column: str) -> dict[PointKey, pd.DataFrame]:
+    """Gather by point what its nodes or requests had, as `value`, and how many had it, as `count`."""
+    pooled = frame[list(POINT_KEYS)].assign(
+        value=frame[column].astype("float64"), count=frame.get("nodes", 1)
+    )
+    return {point_key(key): rows for key, rows in pooled.groupby(list(POINT_KEYS))}
 
 
-def _point_key(keys: Any) -> PointKey:
+def point_key(keys: Any) -> PointKey:
+    """Give a point's keys as plain Python values."""
     placement, architecture, clients = keys
     return str(placement), str(architecture), int(clients)
 
 
-def _quantiles(values: pd.Series | None, *, mean: bool = False) -> Quantiles:
-    numbers = pd.Series(dtype=float) if values is None else values
-    array = numbers.to_numpy(dtype="float64")
-    average = _number(numbers.mean()) if mean and len(numbers) else None
-    return Quantiles(quantile(array, 0.5), quantile(array, 0.9), quantile(array, 0.99), average)
+def _quantiles(pooled: pd.DataFrame | None, *, mean: bool = False) -> Quantiles:
+    known = None if pooled is None else pooled.dropna(subset="value")
+    if known is None or known.empty:
+        return Quantiles(None, None, None)
+    values, counts = known["value"].to_numpy(), known["count"].to_numpy()
+    average = float(np.average(values, weights=counts)) if mean else None
+    p50, p90, p99 = (quantile(values, share, counts) for share in (0.5, 0.9, 0.99))
+    return Quantiles(p50, p90, p99, average)
+
+
+def _of_requests(latencies: NDArray[np.float64] | None) -> Quantiles:
+    if latencies is None:
+        return Quantiles(None, None, None)
+    return Quantiles(*(quantile(latencies, share) for share in (0.5, 0.9, 0.99)))
 
 
 def _sharing(values: Mapping[str, float | None], prefix: str) -> Sharing:

@@ -61,8 +61,11 @@ def run(args: argparse.Namespace) -> int:
     from analysis.report import write_report
     from analysis.summary_files import as_json
     from testbed.errors import SchemaError
+    from testbed.experiments import is_experiment
 
     try:
+        if is_experiment(args.run_path):
+            return _report_experiment(args)
         summary = write_report(args.run_path)
     except SchemaError as error:
         print(f"report: {error}", file=sys.stderr)
@@ -81,3 +84,19 @@ def run(args: argparse.Namespace) -> int:
 
         Console(highlight=False).print(terminal_summary(summary))
     return summary.exit_code
+
+
+def _report_experiment(args: argparse.Namespace) -> int:
+    """As `run`, for a folder that holds several runs of one question."""
+    from rich.console import Console
+
+    from analysis.experiment_report import on_a_terminal, write_experiment_report
+
+    judged = write_experiment_report(args.run_path)
+    if args.json:
+        sys.stdout.write(judged.as_json())
+    elif args.quiet:
+        print(judged.report_path)
+    else:
+        Console(highlight=False).print(on_a_terminal(judged))
+    return judged.exit_code

@@ -142,18 +142,29 @@ def crossover(comparisons: Sequence[Comparison]) -> Crossover | None:
     return None if at_most is None else Crossover(None, at_most)
 
 
-def quantile(values: Sequence[float] | NDArray[np.float64], share: float) -> float | None:
+def quantile(
+    values: Sequence[float] | NDArray[np.float64],
+    share: float,
+    counts: Sequence[int] | NDArray[np.int64] | None = None,
+) -> float | None:
     """Give a quantile of pooled values, or None when they are too few to have it.
 
     Args:
       values: NaN is left out.
       share: One of `LEAST_SAMPLES`.
+      counts: How often each value was seen; once, if not given.
     """
-    kept = np.asarray(values, dtype=np.float64)
-    kept = kept[~np.isnan(kept)]
-    if len(kept) < LEAST_SAMPLES[share]:
+    pooled = np.asarray(values, dtype=np.float64)
+    there = ~np.isnan(pooled)
+    kept = pooled if there.all() else pooled[there]
+    # Ten million latencies come without counts: they are not copied once more for it.
+    weights = None if counts is None else np.asarray(counts, dtype=np.float64)[there]
+    if (len(kept) if weights is None else weights.sum()) < LEAST_SAMPLES[share]:
         return None
-    return float(np.quantile(kept, share))
+    if weights is None or (weights == 1).all():
+        return float(np.quantile(kept, share))
+    # Between two of so many equal values there is nothing to interpolate.
+    return float(np.quantile(kept, share, weights=weights, method="inverted_cdf"))
 
 
 def local_slopes(clients: Sequence[int], seconds: Sequence[float]) -> list[float | None]:

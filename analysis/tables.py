@@ -183,21 +183,6 @@ def waiting_table(summary: Summary) -> Table:
     return table
 
 
-def request_table(summary: Summary, architecture: str) -> Table:
-    """Latency of one architecture's requests: not comparable with the other's."""
-    unit = "the whole file" if architecture == "server" else "one piece"
-    table = Table(
-        f"{architecture}: a request asks for {unit}. From its intended start to its first byte.",
-        ("N", "p50", "p90", "p99"),
-    )
-    table.rows.extend(
-        (str(point.clients), *_quantiles(point.request_latency))
-        for point in summary.main_points
-        if point.architecture == architecture
-    )
-    return table
-
-
 def check_table(summary: Summary) -> Table:
     """Every check with what it found."""
     table = Table(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from analysis.summary import Summary
 from analysis.tables import Table, by_architecture, point_name, with_range
-from analysis.wording import UNKNOWN, number, percent, size
+from analysis.wording import UNKNOWN, number, percent, seconds, size
 
 
 def roles_table(initiative: pd.DataFrame, clients: int) -> Table:
@@ -67,6 +69,27 @@ def computation_table(summary: Summary) -> Table:
                     percent(point.node_host_cpu_fraction),
                 )
             )
+    return table
+
+
+def lag_table(samples: pd.DataFrame, late_starts: Mapping[tuple[str, str, int], float]) -> Table:
+    """How late processes were: their loops, and requests against their intended start.
+
+    Args:
+      samples: Rows of samples.parquet.
+      late_starts: As `requests.gather_requests` finds them, by point.
+    """
+    table = Table(
+        "Lag, the latest in any trial. Latencies count from the intended start, so they contain it.",
+        ("", "origin's loop", "clients' loop", "load generator", "start of a request"),
+    )
+    lag = samples[samples["scope"] == "process"].groupby(["architecture", "role"])["loop_lag_seconds"]
+    found = lag.max().reset_index().itertuples(index=False, name=None)
+    latest = {(str(architecture), str(role)): float(late) for architecture, role, late in found}
+    for architecture in sorted({key[0] for key in latest}):
+        late = [value for key, value in late_starts.items() if key[1] == architecture]
+        loops = [latest.get((architecture, role)) for role in ("origin", "client", "generator")]
+        table.rows.append((architecture, *map(seconds, loops), seconds(max(late, default=None))))
     return table
 
 

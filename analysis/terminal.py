@@ -1,7 +1,8 @@
-"""The end of `make bench` on a terminal: table, thresholds, verdict, and the report's path."""
+"""What a command says last on a terminal: table, verdict, and where the page is."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -10,13 +11,15 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from analysis.findings import State
+from analysis.pair_page import answer, change_table
+from analysis.run_pair import RunPair
 from analysis.summary import Summary
-from analysis.tables import answer_table
+from analysis.tables import Table, answer_table
 
 
 def terminal_summary(summary: Summary) -> RenderableType:
     """Give what a person reads last: it fits 80 columns and says the same without colour."""
-    parts: list[RenderableType] = [_grid(summary)]
+    parts: list[RenderableType] = [table_grid(answer_table(summary, ranges=False))]
     for one in summary.thresholds:
         colour = {True: "green", False: "red", None: "dim"}[one.met]
         parts.append(Text.assemble((f" {one.mark} ", colour), f"{one.text} ", (one.detail, "dim")))
@@ -37,20 +40,38 @@ def terminal_summary(summary: Summary) -> RenderableType:
     )
     if summary.comparisons:
         parts.append(Text(summary.note, style="dim"))
-    # Short enough to stay in one piece on a line: it will be copied.
-    path = summary.report_path
-    if path.is_relative_to(Path.cwd()):
-        path = path.relative_to(Path.cwd())
-    parts.append(Text(f"Report: {path}", overflow="fold"))
+    parts.append(path_line("Report", summary.report_path))
     return Group(*parts)
 
 
-def _grid(summary: Summary) -> Grid:
-    table = answer_table(summary, ranges=False)
+def terminal_comparison(pair: RunPair, page_path: Path) -> RenderableType:
+    """Give what a person reads after two runs were compared; it fits 80 columns."""
+    grid = table_grid(change_table(pair.pairs), leave_out={"repeats", "BASE", "NEW"})
+    parts: list[RenderableType] = [grid]
+    colour = "red" if pair.untrusted else "green" if not pair.alarms else "yellow"
+    parts.append(Panel(Text(answer(pair), style="bold"), border_style=colour))
+    parts.extend(Text(f" ! {one}", style="yellow") for one in pair.warnings)
+    parts.extend(Text(f" - left out: {one}", style="dim") for one in pair.left_out)
+    parts.append(path_line("Comparison", page_path))
+    return Group(*parts)
+
+
+def path_line(name: str, path: Path) -> Text:
+    """Say where something is."""
+    # Short enough to stay in one piece on a line: it will be copied.
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return Text(f"{name}: {path}", overflow="fold")
+
+
+def table_grid(table: Table, leave_out: Collection[str] = ()) -> Grid:
+    """Set a table for a terminal, without the columns to leave out."""
     grid = Grid(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    for column in table.columns:
+    kept = [place for place, column in enumerate(table.columns) if column not in leave_out]
+    for place in kept:
+        column = table.columns[place]
         colour = "dark_orange3" if column == "server" else "blue" if column == "swarm" else None
         grid.add_column(column, justify="right", style=colour, no_wrap=True)
     for row in table.rows:
-        grid.add_row(*row)
+        grid.add_row(*(row[place] for place in kept))
     return grid

@@ -26,6 +26,7 @@ METRICS: Mapping[str, Reading] = {
             "tightness",
             "goodput_bytes_per_second",
             "origin_copies",
+            "finished_fraction",
             "offload",
             "wasted_fraction",
             "generator_cpu_fraction",
@@ -55,6 +56,8 @@ class ThresholdResult:
     met: bool | None
     """None: nothing was measured that it speaks of."""
     detail: str
+    ratio: bool = False
+    """Whether it is about a ratio of two runs' figures."""
 
     @property
     def mark(self) -> str:
@@ -67,7 +70,7 @@ class ThresholdResult:
         one = self.threshold
         architecture, metric = split(one)
         limits = [
-            f"{word} {_write(metric, limit)}"
+            f"{word} {wording.number(limit) if self.ratio else write_value(metric, limit)}"
             for word, limit in (("at least", one.at_least), ("at most", one.at_most))
             if limit is not None
         ]
@@ -77,7 +80,8 @@ class ThresholdResult:
         elif one.from_clients > 1:
             reach = f" from N = {one.from_clients}"
         name = metric.replace("_bytes_per_second", "").replace("_seconds", "").replace("_", " ")
-        return f"{architecture} {name} {' and '.join(limits)}{reach}"
+        of = f"{name}, ratio" if self.ratio else name
+        return f"{architecture} {of} {' and '.join(limits)}{reach}"
 
 
 def split(threshold: Threshold) -> tuple[str, str]:
@@ -103,7 +107,7 @@ def judge(threshold: Threshold, points: Sequence[Point]) -> ThresholdResult:
         return ThresholdResult(threshold, False, f"summary.json has no number {metric!r}")
     last = threshold.to_clients
     seen = [
-        (_margin(threshold, value), value, point.clients)
+        (threshold.margin(value), value, point.clients)
         for point in points
         if point.architecture == architecture
         and point.clients >= threshold.from_clients
@@ -115,7 +119,7 @@ def judge(threshold: Threshold, points: Sequence[Point]) -> ThresholdResult:
         return ThresholdResult(threshold, None, "not measured in this run")
     _, value, clients = min(seen)
     missed = sum(one < 0 for one, _, _ in seen)
-    detail = f"{_write(metric, value)} at N = {clients}"
+    detail = f"{write_value(metric, value)} at N = {clients}"
     if missed:
         return ThresholdResult(
             threshold, False, f"{detail}; missed at {missed} of {len(seen)} tested N"
@@ -123,16 +127,8 @@ def judge(threshold: Threshold, points: Sequence[Point]) -> ThresholdResult:
     return ThresholdResult(threshold, True, f"closest: {detail}")
 
 
-def _margin(threshold: Threshold, value: float) -> float:
-    margins = []
-    if threshold.at_least is not None:
-        margins.append(value - threshold.at_least)
-    if threshold.at_most is not None:
-        margins.append(threshold.at_most - value)
-    return min(margins)
-
-
-def _write(metric: str, value: float) -> str:
+def write_value(metric: str, value: float) -> str:
+    """Write a figure with the unit that its name says."""
     if "bytes_per_second" in metric:
         return wording.rate(value)
     if "_seconds" in metric and "gigabyte" not in metric:

@@ -20,9 +20,34 @@ def nodes_of(uploads, clients, roles=None):
             "repeat": 0,
             "node_id": range(count),
             "role": roles or ["origin"] + ["client"] * (count - 1),
+            "nodes": 1,
             "uploaded_payload_bytes": uploads,
         }
     )
+
+
+@given(
+    classes=st.lists(
+        st.tuples(st.floats(0, 1e6, allow_subnormal=False), st.integers(1, 9)), min_size=1, max_size=9
+    )
+)
+def test_a_row_that_stands_for_several_nodes_counts_as_so_many(classes):
+    each = [burden for burden, count in classes for _ in range(count)]
+    values, counts = zip(*classes, strict=True)
+    assert gini(values, counts) == pytest.approx(gini(each), abs=1e-9)
+    assert jain(values, counts) == pytest.approx(jain(each))
+    assert lorenz(values, counts)[0][-1] == pytest.approx(1)
+    area, area_of_each = (float(np.trapezoid(y, x)) for x, y in (lorenz(values, counts), lorenz(each)))
+    assert area == pytest.approx(area_of_each)
+
+
+def test_a_class_of_nodes_has_the_burden_of_each():
+    nodes = nodes_of([200, 100], 4)
+    nodes["nodes"] = [1, 4]
+    assert node_burdens(nodes, 100)["burden"].tolist() == [2, 0.25]
+    row = trial_burdens(node_burdens(nodes, 100)).iloc[0]
+    assert row["burden_mean"] == pytest.approx(3 / 5)
+    assert row["peers_burden_mean"] == 0.25
 
 
 def test_server_run_of_thirty_clients_has_gini_0_968():

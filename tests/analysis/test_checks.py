@@ -27,6 +27,7 @@ def clients(*done: float, verified=True):
             "role": "client",
             "node_id": place,
             "finished_seconds": finished,
+            "nodes": 1,
             "completion_seconds": finished,
             "verified": verified,
         }

@@ -27,7 +27,7 @@ def test_scenario_and_sizes_come_from_the_run_itself(tmp_path):
 
 def test_every_row_knows_its_placement(tmp_path):
     run = load(make_run(tmp_path, SMALL))
-    for frame in (run.trials, run.nodes, run.transfers, run.samples):
+    for frame in (run.trials, run.nodes, run.samples):
         placements = frame.groupby("repeat")["placement"].unique()
         assert [list(one) for one in placements] == [["origin apart"], ["together"], ["origin apart"]]
 

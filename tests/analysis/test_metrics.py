@@ -18,6 +18,7 @@ def node(node_id, role="client", **values: object):
         "repeat": 1,
         "node_id": node_id,
         "role": role,
+        "nodes": 1,
         "joined_seconds": 0.0,
         "finished_seconds": NAN,
         "left_seconds": 10.0,
@@ -33,23 +34,6 @@ def node(node_id, role="client", **values: object):
         "connections_accepted": 0,
         "requests_made": 0,
         "requests_served": 0,
-    }
-    return common | values
-
-
-def transfer(node_id, index=0, **values: object):
-    common = {
-        "placement": "",
-        "architecture": "swarm",
-        "clients": 2,
-        "repeat": 1,
-        "node_id": node_id,
-        "unit": "piece",
-        "index": index,
-        "scheduled_seconds": 0.0,
-        "first_byte_seconds": 0.0,
-        "finished_seconds": 0.0,
-        "outcome": "ok",
     }
     return common | values
 
@@ -76,6 +60,7 @@ def test_makespan_is_first_join_to_last_completion(nodes):
     assert row["makespan_seconds"] == 10.0
     assert row["first_done_seconds"] == 5.0
     assert row["mean_completion_seconds"] == 7.0
+    assert row["median_completion_seconds"] == 7.0
 
 
 def test_completion_counts_from_each_clients_own_join(nodes):
@@ -84,7 +69,9 @@ def test_completion_counts_from_each_clients_own_join(nodes):
 
 def test_trial_with_an_unfinished_client_has_no_makespan(nodes):
     nodes.loc[2, "finished_seconds"] = NAN
-    assert metrics.makespans(nodes).isna().all(axis=None)
+    found = metrics.makespans(nodes)
+    assert found["finished_fraction"].tolist() == [0.5]
+    assert found.drop(columns="finished_fraction").isna().all(axis=None)
 
 
 def test_client_whose_file_is_wrong_did_not_complete(nodes):
@@ -104,6 +91,16 @@ def test_utilisation_counts_the_time_each_uplink_was_online(nodes):
     possible = 100.0 * (9 + 9 + 9)
     row = metrics.rates(nodes, FILE_BYTES).iloc[0]
     assert row["uplink_utilisation"] == pytest.approx(2200 / possible)
+
+
+def test_a_class_of_clients_counts_as_so_many(nodes):
+    classes = nodes.assign(nodes=[1, 3, 1, 1])
+    span = metrics.makespans(classes).iloc[0]
+    assert span["mean_completion_seconds"] == (3 * 5 + 9) / 4
+    assert span["median_completion_seconds"] == 5.0
+    goodput = metrics.rates(classes, FILE_BYTES)["goodput_bytes_per_second"].iloc[0]
+    assert goodput == pytest.approx(2 * metrics.rates(nodes, FILE_BYTES).iloc[0, 0])
+    assert metrics.initiative(classes).loc[("", "swarm", 2, "client"), "nodes"] == 4
 
 
 def test_unlimited_uplinks_have_no_utilisation(nodes):
@@ -127,48 +124,13 @@ def test_roles_are_counted_per_node(nodes):
     assert counted.loc["origin", "uploaded_payload_bytes"] == 1500
 
 
-def test_latency_counts_from_the_intended_start():
-    rows = pd.DataFrame(
-        [transfer(1, scheduled_seconds=1.0, started_seconds=1.4, first_byte_seconds=1.5)]
+def test_first_byte_counts_from_the_clients_own_join(nodes):
+    first = pd.DataFrame(
+        {"first_byte_seconds": [1.3]},
+        index=pd.MultiIndex.from_tuples(
+            [("", "swarm", 2, 1, 1)], names=[*metrics.TRIAL_KEYS, "node_id"]
+        ),
     )
-    assert metrics.request_latencies(rows)["latency_seconds"].tolist() == [0.5]
-
-
-def test_failed_requests_have_no_latency():
-    rows = pd.DataFrame([transfer(1, outcome="timed out")])
-    assert metrics.request_latencies(rows).empty
-
-
-def test_first_byte_is_the_first_of_content_that_was_verified(nodes):
-    rows = pd.DataFrame(
-        [
-            transfer(1, 0, first_byte_seconds=1.1, outcome="bad hash"),
-            transfer(1, 1, first_byte_seconds=1.5),
-            transfer(1, 2, first_byte_seconds=1.3),
-        ]
-    )
-    found = metrics.first_bytes(nodes, rows).set_index("node_id")["first_byte_seconds"]
+    found = metrics.first_bytes(nodes, first).set_index("node_id")["first_byte_seconds"]
     assert found[1] == pytest.approx(0.3)
     assert math.isnan(found[2])
-
-
-def test_diversity_follows_every_verified_piece():
-    rows = pd.DataFrame(
-        [
-            transfer(1, 0, finished_seconds=1.0),
-            transfer(2, 1, finished_seconds=2.0),
-            transfer(1, 1, finished_seconds=3.0),
-            transfer(1, 1, finished_seconds=3.5),
-            transfer(2, 0, finished_seconds=4.0),
-        ]
-    )
-    found = metrics.pieces_over_time(rows, 2)
-    assert found["finished_seconds"].tolist() == [1.0, 2.0, 3.0, 4.0]
-    assert found["mean_copies"].tolist() == [0.5, 1.0, 1.5, 2.0]
-    assert found["least_copies"].tolist() == [0, 1, 1, 2]
-    assert found["evenness"].tolist() == pytest.approx([0, 1, _entropy(1, 2), 1])
-
-
-def _entropy(*copies: int) -> float:
-    shares = np.array(copies) / sum(copies)
-    return float(-(shares * np.log2(shares)).sum())

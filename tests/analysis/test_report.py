@@ -4,6 +4,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from analysis import charts, charts_of_one_run
+from analysis.charts import drawable
 from analysis.findings import State
 from analysis.report import write_report
 from tests.analysis.make_run import make_run, make_scenario
@@ -16,8 +18,9 @@ POINT = {
     "generator_cpu_fraction",
 }  # fmt: skip
 CHARTS = {
-    "completion_time", "upload_burden", "origin_traffic", "goodput", "efficiency", "waiting",
-    "one_run",
+    "completion_time", "typical_client", "upload_burden", "origin_traffic", "goodput",
+    "waiting_growth", "waiting", "request_latency", "request_distribution", "one_run", "pieces_when",
+    "sources", "efficiency", "losses",
 }  # fmt: skip
 ONE_REPEAT = make_scenario(clients=(2, 6), repeats=1)
 
@@ -25,7 +28,7 @@ ONE_REPEAT = make_scenario(clients=(2, 6), repeats=1)
 class Outline(HTMLParser):
     """Collects what a page is made of, and complains about what is not nested."""
 
-    VOID = frozenset({"meta", "link", "br", "img", "path", "use", "rect", "hr"})
+    VOID = frozenset({"meta", "link", "br", "img", "path", "use", "rect", "hr", "input"})
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,28 +81,64 @@ def undrawn(monkeypatch):
     monkeypatch.setattr("analysis.report.make_charts", lambda *_: [])
 
 
+@pytest.fixture
+def few_drawn(monkeypatch):
+    """Draws what a test looks at, and a picture."""
+
+    def draw(*gathered: object):
+        drawn = drawable(*gathered)
+        return [charts.completion_chart(drawn), *charts_of_one_run.one_run_charts(drawn)[1:2]]
+
+    monkeypatch.setattr("analysis.report.make_charts", draw)
+
+
 def report_of(tmp_path, change, scenario=ONE_REPEAT, **options: object):
     return write_report(make_run(tmp_path, scenario, change=change, **options))
 
 
 def test_page_needs_nothing_from_elsewhere(html, outline):
-    assert not re.search(r"https?:|//[a-z]", html)
-    assert all(link.startswith("#") for link in outline.links)
-    assert not {"script", "link", "img", "iframe"} & {tag for tag, _ in outline.tags}
+    """Its pictures are in it, and so is its one script."""
+    without_pictures = re.sub(r"data:image/png;base64,[\w+/=\s]*", "", html)
+    assert not re.search(r"https?:|//[a-z]", without_pictures)
+    assert all(link.startswith(("#", "data:image/png;base64,")) for link in outline.links)
+    assert not {"link", "img", "iframe"} & {tag for tag, _ in outline.tags}
+    scripts = [attributes for tag, attributes in outline.tags if tag == "script"]
+    assert scripts == [{}]
 
 
 def test_names_in_the_page_are_unique_and_every_reference_is_met(html, outline):
     assert len(outline.ids) == len(set(outline.ids))
     referred = set(re.findall(r"url\(#([^)]+)\)", html))
     referred |= {link[1:] for link in outline.links}
-    assert referred <= set(outline.ids)
+    assert {one for one in referred if not one.startswith("ata:")} <= set(outline.ids)
 
 
 def test_every_figure_has_a_text_and_a_table(outline):
     figures = [attrs for tag, attrs in outline.tags if tag == "svg"]
-    assert len(figures) == len(CHARTS)
+    assert len(figures) == 2 * len(CHARTS)  # For a page, and for a phone.
     assert all(one["role"] == "img" and len(one["aria-label"]) > 40 for one in figures)
     assert sum(tag == "details" for tag, _ in outline.tags) == len(CHARTS)
+
+
+def test_sections_are_in_the_order_of_the_questions(outline):
+    sections = [attrs["id"] for tag, attrs in outline.tags if tag == "section" and "id" in attrs]
+    assert sections == [
+        "time",
+        "burden",
+        "throughput",
+        "latency",
+        "one-run",
+        "efficiency",
+        "roles",
+        "validity",
+        "repeat",
+    ]
+
+
+def test_every_title_of_a_figure_is_a_question(html):
+    titles = re.findall(r"<h3>(.*?)</h3>", html)
+    assert len(titles) == len(CHARTS) + 1  # And what the origin's traffic costs.
+    assert all(title.endswith("?") for title in titles)
 
 
 def test_figures_follow_the_pages_colours(html):
@@ -172,7 +211,7 @@ def test_sound_run_passes_every_check(reported):
     assert reported.exit_code == 0
 
 
-def test_report_is_replaced_whole_and_raw_files_stay(tmp_path):
+def test_report_is_replaced_whole_and_raw_files_stay(tmp_path, few_drawn):
     folder = make_run(tmp_path, ONE_REPEAT)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     (folder / "report").mkdir()
@@ -198,7 +237,7 @@ def test_lost_byte_makes_the_run_invalid(tmp_path, undrawn):
     assert not any(one.valid for one in found.points)
 
 
-def test_point_below_its_bound_is_invalid_and_not_drawn(tmp_path):
+def test_point_below_its_bound_is_invalid_and_not_drawn(tmp_path, few_drawn):
     def hurry(record):
         if record.trial.architecture == "server" and record.trial.clients == 6:
             for node in record.nodes:
@@ -291,4 +330,6 @@ def test_text_of_a_scenario_cannot_break_the_page(tmp_path, undrawn):
     manifest = json.loads((folder / "run.json").read_text())
     manifest["scenario"]["question"] = "<script>alert(1)</script>"
     (folder / "run.json").write_text(json.dumps(manifest))
-    assert "<script>" not in write_report(folder).report_path.read_text()
+    page = write_report(folder).report_path.read_text()
+    assert "alert(1)" in page
+    assert "<script>alert" not in page

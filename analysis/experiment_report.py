@@ -1,0 +1,211 @@
+"""Writing an experiment's report: each run's own, then one that sets the variants side by side."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from analysis.charts import Chart
+from analysis.experiment import JudgedExperiment, judge_experiment
+from analysis.experiment_charts import experiment_charts
+from analysis.figure_style import styled
+from analysis.page import Banner, Block, Code, Page, Paragraph, Section, ThresholdLine
+from analysis.report import replace_report, write_figures, write_report
+from analysis.setting import set_html, set_markdown
+from analysis.tables import Rows, Table
+from analysis.terminal import path_line, table_grid
+from analysis.thresholds import ThresholdResult
+from analysis.wording import number, seconds
+from testbed.experiments import load_experiment
+
+
+def write_experiment_report(folder: Path) -> JudgedExperiment:
+    """Rebuild the reports of an experiment and of its runs from raw rows.
+
+    Args:
+      folder: The experiment's.
+
+    Returns:
+      The experiment judged; its `exit_code` says what a command should end with.
+
+    Raises:
+      testbed.errors.SchemaError: the folder is no experiment, or one of its runs cannot be read.
+      OSError: a report cannot be written.
+    """
+    # results/latest is a link: what is printed should last longer than it.
+    experiment = load_experiment(folder.resolve())
+    summaries = {one.name: write_report(one.folder) for one in experiment.variants}
+    judged = judge_experiment(experiment, summaries)
+    building = Path(tempfile.mkdtemp(prefix=".report-", dir=experiment.folder))
+    try:
+        building.chmod(0o755)
+        _write(building, judged)
+        replace_report(experiment.folder / "report", building)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return judged
+
+
+def _write(folder: Path, judged: JudgedExperiment) -> None:
+    with mpl.rc_context(styled()):
+        charts = experiment_charts(judged)
+        inline = write_figures(folder / "figures", charts)
+    page = compose_experiment(judged, charts)
+    (folder / "report.html").write_text(set_html(page, inline), encoding="utf-8")
+    (folder / "report.md").write_text(set_markdown(page), encoding="utf-8")
+    (folder / "summary.json").write_text(judged.as_json(), encoding="utf-8")
+
+
+def compose_experiment(judged: JudgedExperiment, charts: Sequence[Chart]) -> Page:
+    """Put the report together.
+
+    Args:
+      judged: The experiment.
+      charts: In the order in which they are shown.
+    """
+    experiment = judged.experiment
+    folder = shlex.quote(f"results/{experiment.scenario}/{experiment.folder.name}")
+    partial = experiment.status != "complete"
+    bad = judged.reasons
+    banner = None
+    if partial or bad:
+        head = "This experiment is partial: it was stopped before its end." if partial else ""
+        banner = Banner(head or "Not every variant has a result to rely on.", bad)
+    drawn: dict[str, list[Block]] = {chart.name: [chart] for chart in charts}
+    sections = [
+        Section(
+            "time",
+            "Time",
+            "Time until every client has the file",
+            [*drawn.get("completion_time", ()), side_by_side(judged)],
+        ),
+        Section(
+            "efficiency",
+            "Efficiency",
+            "How near to the bound",
+            drawn.get("efficiency", ()),
+        ),
+        Section("runs", "Runs", "Each variant by itself", [run_table(judged)]),
+        Section(
+            "repeat",
+            "Repeat",
+            "How to repeat it",
+            [
+                Paragraph("The same command gives the same trials; the seed stands in each run.json."),
+                Code(f"{experiment.command}\npython -m analysis report {folder}"),
+            ],
+        ),
+    ]
+    return Page(
+        name=experiment.scenario,
+        question=experiment.question,
+        banner=banner,
+        verdict=verdict(judged),
+        note=_note(judged),
+        facts=f"{len(judged.variants)} variants; first: {judged.first.name}.",
+        thresholds=tuple(
+            _line(f"{variant.name}: ", one)
+            for variant in judged.variants
+            for one in (*variant.summary.thresholds, *variant.against_first)
+        ),
+        sections=[one for one in sections if one.blocks],
+        footer=f"Experiment {experiment.folder.name}.",
+    )
+
+
+def _note(judged: JudgedExperiment) -> str:
+    if all(one.summary.world != "live" for one in judged.variants):
+        return "Ratios are to the first variant at the same N."
+    return (
+        "Ratios are to the first variant at the same N. The variants ran one after the other: drift "
+        "between runs not excluded."
+    )
+
+
+def verdict(judged: JudgedExperiment) -> str:
+    """Say in a sentence what the variants do to the time at the largest N."""
+    clients = max(judged.clients, default=0)
+    parts = []
+    for architecture in judged.architectures:
+        ratios = [
+            (one.name, ratio)
+            for one in judged.variants[1:]
+            if (ratio := judged.ratio(one, architecture, clients)) is not None
+        ]
+        if not ratios:
+            continue
+        listed = ", ".join(f"{number(ratio)} ({name})" for name, ratio in ratios)
+        parts.append(f"{architecture}: {listed}")
+    if not parts:
+        return "No two variants have a result at the same N."
+    return (
+        f"Time until the last of {clients:,} clients has the file, as a multiple of that with "
+        f"{judged.first.name!r}: {'; '.join(parts)}."
+    )
+
+
+def _line(prefix: str, one: ThresholdResult) -> ThresholdLine:
+    kind = {True: "met", False: "missed", None: "unknown"}[one.met]
+    word = {True: "met", False: "missed", None: "not measured"}[one.met]
+    return ThresholdLine(one.mark, kind, word, prefix + one.text, one.detail)
+
+
+def side_by_side(judged: JudgedExperiment) -> Table:
+    """A row for each variant, architecture and N, with the ratio to the first variant."""
+    rows: Rows = []
+    for clients in judged.clients:
+        for architecture in judged.architectures:
+            for variant in judged.variants:
+                point = variant.point(architecture, clients)
+                if point is None:
+                    continue
+                ratio = judged.ratio(variant, architecture, clients)
+                rows.append(
+                    (
+                        architecture,
+                        f"{clients:,}",
+                        variant.name,
+                        seconds(point.makespan.median if point.makespan else None),
+                        number(ratio),
+                        seconds(point.bound_seconds),
+                        number(point.efficiency),
+                        number(point.origin_copies),
+                    )
+                )
+    columns = ("", "N", "variant", "last done", "ratio", "fluid bound", "efficiency", "origin copies")
+    return Table("Each variant against the first, at the same N", columns, rows)
+
+
+def run_table(judged: JudgedExperiment) -> Table:
+    """What each variant's own report answers, and where it is."""
+    rows: Rows = [
+        (
+            one.name,
+            one.summary.status,
+            one.summary.verdict,
+            str(one.summary.report_path.relative_to(judged.experiment.folder)),
+        )
+        for one in judged.variants
+    ]
+    return Table("What each run says", ("variant", "status", "verdict", "report"), rows, words=True)
+
+
+def on_a_terminal(judged: JudgedExperiment) -> RenderableType:
+    """Give what a person reads last."""
+    parts: list[RenderableType] = [table_grid(side_by_side(judged), leave_out={"fluid bound"})]
+    for variant in judged.variants:
+        for one in (*variant.summary.thresholds, *variant.against_first):
+            colour = {True: "green", False: "red", None: "dim"}[one.met]
+            line = (f" {one.mark} ", colour), f"{variant.name}: {one.text} ", (one.detail, "dim")
+            parts.append(Text.assemble(*line))
+    parts += [Text(f" ✗ {reason}", style="bold red") for reason in judged.reasons]
+    parts.append(Text(verdict(judged), style="bold"))
+    parts.append(path_line("Report", judged.report_path))
+    return Group(*parts)
