@@ -13,7 +13,7 @@ MEASURE = $(PY) -m loadtests run $(SCENARIO) \
   $(if $(REPEATS),--repeats $(REPEATS)) $(if $(SEED),--seed $(SEED)) $(if $(OUT),--output "$(OUT)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench simulate report benchmarks test check format clean
+.PHONY: help setup bench simulate agreement dashboard report compare benchmarks test check format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,13 +26,22 @@ $(READY): requirements.lock
 	@touch $(READY)
 
 bench: $(READY) ## the main job: both architectures, live, over the sweep of N [SCENARIO FILE CLIENTS REPEATS SEED OUT QUICK=1]
-	@$(MEASURE)
+	@$(MEASURE) --world live
 
 simulate: $(READY) ## the same in the simulated world [same variables]
 	@$(MEASURE) --world simulated
 
+agreement: $(READY) ## one scenario live and simulated, side by side [same variables]
+	@$(MEASURE) --agreement
+
+dashboard: $(READY) ## Locust's page with the comparison's own tab, until Ctrl-C [same variables, PORT=8089]
+	@$(subst loadtests run,loadtests dashboard,$(MEASURE)) $(if $(PORT),--port $(PORT))
+
 report: $(READY) ## rebuild the report from raw data [RUN=results/…, by default the latest]
 	@$(PY) -m analysis report $(if $(RUN),"$(RUN)")
+
+compare: $(READY) ## two runs, point by point [BASE=results/… NEW=results/… FAIL_IF_SLOWER=5%]
+	@$(PY) -m analysis compare "$(BASE)" "$(NEW)" $(if $(FAIL_IF_SLOWER),--fail-if-slower "$(FAIL_IF_SLOWER)")
 
 benchmarks: $(READY) ## micro-benchmarks of the hot paths
 	$(PY) -m pytest benchmarks -o python_files='bench_*.py' --benchmark-only -q

@@ -7,6 +7,7 @@ import sys
 from typing import NoReturn
 
 from loadtests import run_command
+from loadtests.dashboard import command as dashboard_command
 from testbed.environment import version
 from testbed.errors import ScenarioError, SchemaError
 
@@ -28,6 +29,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=version())
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     run_command.register(subparsers)
+    dashboard_command.register(subparsers)
     return parser
 
 

@@ -9,7 +9,6 @@ Locust has been imported, and has patched the sockets, before it reads a locustf
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
@@ -27,6 +26,7 @@ from locust.exception import StopUser
 from locust.runners import LocalRunner
 
 from loadtests.arm_options import add_options, plan_by_hand, read_plan
+from loadtests.dashboard import honest_times
 from loadtests.live_trial import LiveTrial, TrialFailed
 from loadtests.plan import RESULT, Architecture, TrialPlan
 from loadtests.processes import die_with_parent, ignore_terminal_interrupts
@@ -71,12 +71,8 @@ class Session:
         """Tell the sweep where the trial is: one line of JSON."""
         if self._progress_fd is None:
             return
-        line = {
-            "phase": phase,
-            "done": len(self.trial.finished),
-            "bytes": self.trial.downloaded_payload_bytes,
-        }
-        os.write(self._progress_fd, json.dumps(line).encode() + b"\n")
+        line = msgspec.json.encode(self.trial.progress(phase))
+        os.write(self._progress_fd, line + b"\n")
 
     def _conduct(self) -> None:
         progress = gevent.spawn(self._report_progress)
@@ -153,6 +149,7 @@ class Arm:
         # Users leave by themselves when a trial ends, or at once when it is interrupted: the time
         # is only so long that no slow one is cut off, which would make the percentiles look better.
         environment.stop_timeout = environment.stop_timeout or 60
+        honest_times.install(environment)
         # All users exist from the start; when each joins is the scenario's business.
         if options.spawn_rate is None:
             options.spawn_rate = options.num_users or 1

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from loadtests.plan import TrialPlan
+from loadtests.watching import NodeCounters
 from testbed.cast import Role
 from testbed.node import Address
 from testbed.record import NodeRow, SampleRow, TransferRow
@@ -66,6 +67,12 @@ class Join(msgspec.Struct, frozen=True, tag=True):
     scheduled_seconds: float
 
 
+class Leave(msgspec.Struct, frozen=True, tag=True):
+    """Let these nodes leave, each at its time since the trial's start."""
+
+    at_seconds: dict[int, float]
+
+
 class Drain(msgspec.Struct, frozen=True, tag=True):
     """End the traffic: begin nothing, let arrive what is under way. Answered by `Drained`."""
 
@@ -83,7 +90,7 @@ class Collect(msgspec.Struct, frozen=True, tag=True):
     """Of all nodes of the trial, to name the sources of transfers by."""
 
 
-Order = Prepare | SetUp | Begin | Start | AwaitAnnouncement | Join | Drain | Verify | Collect
+Order = Prepare | SetUp | Begin | Start | AwaitAnnouncement | Join | Leave | Drain | Verify | Collect
 
 
 # --- Reports ----------------------------------------------------------------------------------
@@ -121,6 +128,10 @@ class Progress(msgspec.Struct, frozen=True, tag=True):
 
     done: int
     downloaded_payload_bytes: int
+    at_seconds: float = 0.0
+    """When this was read, since the trial's start."""
+    nodes: list[NodeCounters] = []
+    """Of all nodes here, when the trial is watched."""
 
 
 class Drained(msgspec.Struct, frozen=True, tag=True):

@@ -31,6 +31,7 @@ from loadtests.control import (
     Drained,
     Finished,
     Join,
+    Leave,
     Order,
     Prepare,
     Prepared,
@@ -45,8 +46,10 @@ from loadtests.node_client import HostLost, NodeClient, R, result
 from loadtests.placement import place_in_processes
 from loadtests.plan import TrialPlan
 from loadtests.samples import SAMPLE_SECONDS, ProcessMeter, process_sample
+from loadtests.watching import ClientOutcome, NodeCounters, TrialProgress
 from testbed.cast import STARTING_ORDER, Role
 from testbed.node import Address
+from testbed.outages import WENT_WITHOUT
 from testbed.record import SampleRow, TrialRecord, TrialRow
 
 #: Interpreters start in a quarter of a second each; a loaded machine takes its time.
@@ -94,6 +97,7 @@ class LiveTrial:
         self._failed = Event()
         self._settled = Event()
         self._sampler: gevent.Greenlet | None = None
+        self._told: set[int] = set()
 
     # --- Before the measured time -----------------------------------------------------------
 
@@ -133,6 +137,9 @@ class LiveTrial:
         self._meter.mark()
         self._sampler = gevent.spawn(self._sample)
         self.first_due_monotonic = time.monotonic()
+        first_due = self.first_due_monotonic - self._started_at
+        for node_id, seconds in self.plan.outages(self._cast).items():
+            self._host_of[node_id].tell(Leave({node_id: first_due + seconds}))
 
     def _set_up_role(self, role: Role, known: dict[Role, Address]) -> None:
         wanted = {int(place.node_id) for place in self._cast.places if place.role == role}
@@ -200,7 +207,12 @@ class LiveTrial:
         """
         limit_seconds = self.plan.scenario["trial_limit_seconds"]
         left = self.first_due_monotonic + limit_seconds - time.monotonic()
-        if not self._settled.wait(timeout=max(0.0, left)):
+        settled = self._settled.wait(timeout=max(0.0, left))
+        if self._may_go_without:
+            self._raise_if_failed()
+            self._release_unfinished()
+            return
+        if not settled:
             missing = [client for client in self.clients if client not in self.finished]
             self.fail(f"not done within {limit_seconds:g} s: {_list_clients(missing)}")
         for client, finished in sorted(self.finished.items()):
@@ -208,6 +220,16 @@ class LiveTrial:
                 self.fail(f"client {client}: {finished.reason or 'no verified file'}")
                 break
         self._raise_if_failed()
+
+    @property
+    def _may_go_without(self) -> bool:
+        return self.plan.read_scenario().has_outages
+
+    def _release_unfinished(self) -> None:
+        """Let the clients that have no whole file go without; who waits for them hears of it."""
+        for answer in self._answers.values():
+            if not answer.ready():
+                answer.set_exception(TrialFailed(WENT_WITHOUT))
 
     def _sample(self) -> None:
         while True:
@@ -224,6 +246,39 @@ class LiveTrial:
     def downloaded_payload_bytes(self) -> int:
         """What all clients have received, as last heard."""
         return sum(host.progress.downloaded_payload_bytes for host in self._hosts)
+
+    def progress(self, phase: str) -> TrialProgress:
+        """Say where the trial is, and of whom nothing has been said yet that they are done."""
+        first_due = self.first_due_monotonic - self._started_at
+        read_at = max((host.progress.at_seconds for host in self._hosts), default=0.0)
+        nodes: list[NodeCounters] = []
+        outcomes: list[ClientOutcome] = []
+        if self.plan.watch:
+            nodes = sorted(
+                (node for host in self._hosts for node in host.progress.nodes),
+                key=lambda node: node.node_id,
+            )
+            untold = [client for client in self.finished if client not in self._told]
+            self._told.update(untold)
+            outcomes = [self._outcome(self.finished[client]) for client in untold]
+        return TrialProgress(
+            phase=phase,
+            done=len(self.finished),
+            downloaded_payload_bytes=self.downloaded_payload_bytes,
+            at_seconds=read_at - first_due,
+            nodes=tuple(nodes),
+            outcomes=tuple(outcomes),
+        )
+
+    def _outcome(self, finished: Finished) -> ClientOutcome:
+        due = self.scheduled_seconds(finished.node_id)
+        first = finished.first_byte_seconds
+        return ClientOutcome(
+            finished.node_id,
+            None if first is None else first - due,
+            finished.finished_seconds - due,
+            "" if finished.verified else finished.reason or "no verified file",
+        )
 
     # --- After the measured time ------------------------------------------------------------
 
@@ -250,12 +305,19 @@ class LiveTrial:
         except HostLost as lost:
             self.fail(str(lost))
         if self.failure is None:
-            wrong = [client for client in self.clients if client not in correct]
+            wrong = [client for client in self._expected if client not in correct]
             if wrong:
                 self.fail(f"wrong SHA-256: {_list_clients(wrong)}")
             elif not all(one.clean for one in drained):
                 self.fail(f"connections did not end within {DRAIN_SECONDS:g} s")
         return self._record(collected, correct)
+
+    @property
+    def _expected(self) -> list[int]:
+        """The clients that must have a whole file: all of them, or all that said they have one."""
+        if not self._may_go_without:
+            return list(self.clients)
+        return sorted(client for client, said in self.finished.items() if said.verified)
 
     def _record(self, collected: Sequence[Collected], correct: set[int]) -> TrialRecord:
         plan = self.plan
@@ -278,7 +340,7 @@ class LiveTrial:
             payload_sent_bytes=sum(row.uploaded_payload_bytes for row in nodes),
             payload_received_bytes=sum(row.downloaded_payload_bytes for row in nodes),
             files_verified=len(correct),
-            files_expected=plan.clients,
+            files_expected=len(self._expected),
             generator_cpu_fraction=self._meter.cpu_fraction,
             node_host_cpu_fraction=max((one.cpu_fraction for one in collected), default=0.0),
             node_host_memory_bytes=max((one.memory_bytes for one in collected), default=0),

@@ -29,6 +29,7 @@ from loadtests.control import (
     Drained,
     Finished,
     Join,
+    Leave,
     Order,
     Prepare,
     Prepared,
@@ -131,6 +132,8 @@ class NodeHost:
                 case AwaitAnnouncement(node_id):
                     await self._await_announcement(node_id)
                     self._report(Started())
+                case Leave(at_seconds):
+                    self.tenants.leave_at(at_seconds)
                 case Drain(seconds):
                     self._report(Drained(await self._drain(seconds)))
                 case Verify():
@@ -178,7 +181,14 @@ class NodeHost:
         due = trio.current_time()
         while True:
             tenants.sample()
-            self._report(Progress(tenants.done, tenants.downloaded_payload_bytes))
+            self._report(
+                Progress(
+                    tenants.done,
+                    tenants.downloaded_payload_bytes,
+                    tenants.world.now(),
+                    tenants.counters(),
+                )
+            )
             due = max(due + SAMPLE_SECONDS, trio.current_time())
             await trio.sleep_until(due)
 

@@ -32,9 +32,10 @@ class Slot:
 def trial_order(scenario: Scenario) -> list[Slot]:
     """List every trial of a run, first to last."""
     rng = Random(f"order {scenario.seed}")
+    measured = [one for one in ARCHITECTURES if one in scenario.architectures]
     slots: list[Slot] = []
     for repeat in range(scenario.repeats):
         for clients in scenario.clients:
-            for architecture in rng.sample(ARCHITECTURES, len(ARCHITECTURES)):
+            for architecture in rng.sample(measured, len(measured)):
                 slots.append(Slot(len(slots), architecture, clients, repeat))
     return slots

@@ -6,14 +6,17 @@ them: no environment variable and no file of settings changes a result.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
 import msgspec
 
-from testbed.arrivals import due_times
+from testbed.arrivals import due_times, parse_departures
+from testbed.cast import Cast
 from testbed.content import Content
+from testbed.outages import NEVER, parse_outage
 from testbed.scenario import Scenario, from_dict
 
 Architecture = Literal["server", "swarm"]
@@ -47,6 +50,8 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     """Absolute. Clients' files, logs and the result lie here; whoever made it removes it."""
     trace: bool = False
+    watch: bool = False
+    """Tell each node's counters on the way, four times a second: somebody looks at them."""
 
     @property
     def placement(self) -> str:
@@ -71,6 +76,27 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
         """When each client is to join, from the first order on. The same for both architectures."""
         rng = Random(f"arrivals {self.scenario['seed']} {self.repeat} {self.clients}")
         return due_times(self.scenario["arrivals"], self.clients, rng)
+
+    def patience_seconds(self) -> tuple[float, ...]:
+        """How long after joining each client gives up if it is not done; infinite: never."""
+        aborts = parse_departures(self.scenario["departures"]).aborts_per_second
+        if not aborts:
+            return (math.inf,) * self.clients
+        rng = Random(f"giving up {self.seed} {self.clients}")
+        return tuple(rng.expovariate(aborts) for _ in range(self.clients))
+
+    def outages(self, cast: Cast) -> dict[int, float]:
+        """Who leaves whom the others rely on, and how long after the first client was due."""
+        scenario = self.read_scenario()
+        sentences = {"origin": scenario.origin_leaves, "tracker": scenario.tracker_leaves}
+        due: dict[int, float] = {}
+        for place in cast.places:
+            outage = parse_outage(sentences.get(place.role, NEVER))
+            if outage is not None:
+                due[int(place.node_id)] = outage.due_seconds(
+                    self.content.size_bytes, place.uplink_bytes_per_second
+                )
+        return due
 
     def describe(self) -> str:
         """Name it for people."""

@@ -12,6 +12,7 @@ from loadtests.order import Slot, trial_order
 from peers.settings import read_settings as read_peer_settings
 from servers.settings import read_settings as read_server_settings
 from testbed import content, scenario
+from testbed.arrivals import parse_departures
 from testbed.content import Content
 from testbed.errors import ScenarioError
 from testbed.scenario import Scenario
@@ -19,7 +20,7 @@ from testbed.sockets import raise_open_file_limit
 from testbed.units import format_bytes
 
 
-def load_scenario(
+def load_scenarios(
     path: Path,
     overrides: Mapping[str, object],
     *,
@@ -27,8 +28,8 @@ def load_scenario(
     clients: Sequence[int] | None = None,
     repeats: int | None = None,
     seed: int | None = None,
-) -> Scenario:
-    """Read a scenario; what the command line gives replaces what the file says.
+) -> tuple[Scenario, ...]:
+    """Read a scenario's variants; what the command line gives replaces what the file says.
 
     Raises:
       ScenarioError: one line naming file, key and what was expected.
@@ -42,14 +43,17 @@ def load_scenario(
         replaced["scenario.repeats"] = repeats
     if seed is not None:
         replaced["scenario.seed"] = seed
-    loaded = scenario.load(path, replaced)
-    if loaded.file is not None:
-        # Relative to where the user is, as every path on the command line.
-        loaded = dataclasses.replace(loaded, file=str(Path(loaded.file).resolve()))
-    return loaded
+    return tuple(_with_whole_path(one) for one in scenario.load_variants(path, replaced))
 
 
-def check(loaded: Scenario) -> list[Slot]:
+def _with_whole_path(loaded: Scenario) -> Scenario:
+    """Name the file as it is known from everywhere: it was relative to where the user is."""
+    if loaded.file is None:
+        return loaded
+    return dataclasses.replace(loaded, file=str(Path(loaded.file).resolve()))
+
+
+def check(loaded: Scenario, world: str = "live") -> list[Slot]:
     """Check what needs no disk, and give the trials in their order.
 
     Raises:
@@ -59,6 +63,8 @@ def check(loaded: Scenario) -> list[Slot]:
     read_server_settings(loaded.tables["servers"], loaded.source)
     peers = read_peer_settings(loaded.tables["peers"], loaded.source)
     slots = trial_order(loaded)
+    if world != "live":
+        return slots  # Sockets and files are the live world's.
     needed = open_files(slots, loaded, peers.neighbours)
     limit = raise_open_file_limit(needed.count)
     if limit < needed.count:
@@ -70,13 +76,18 @@ def check(loaded: Scenario) -> list[Slot]:
     return slots
 
 
-def check_space(loaded: Scenario, file_bytes: int, *, made_up: bool) -> None:
+def check_space(loaded: Scenario, world: str, file_bytes: int) -> None:
     """Check that the downloads of the largest trial fit where they will lie.
+
+    Simulated nodes share one copy of the file in memory, and in the flow world there is none.
 
     Raises:
       ScenarioError: they do not.
     """
-    needed = file_bytes * (max(loaded.clients) + (1 if made_up else 0))
+    if world == "flow":
+        return
+    downloads = max(loaded.clients) if world == "live" else 0
+    needed = file_bytes * (downloads + (1 if loaded.file is None else 0))
     content.ensure_space(Path(tempfile.gettempdir()), needed)
 
 
@@ -86,6 +97,8 @@ def check_time(loaded: Scenario, slots: Sequence[Slot], file_bytes: int) -> None
     Raises:
       ScenarioError: one does.
     """
+    if parse_departures(loaded.departures).aborts_per_second:
+        return  # Who gives up needs nothing.
     limit = loaded.trial_limit_seconds
     bound, slot = max(
         ((bound_seconds(s.architecture, s.clients, loaded, file_bytes), s) for s in slots),
@@ -121,12 +134,14 @@ def size_of_file(loaded: Scenario) -> int:
     return size
 
 
-def make_content(loaded: Scenario, folder: Path) -> Content:
-    """Take the user's file, or make one up.
+def make_content(loaded: Scenario, folder: Path, world: str = "live") -> Content:
+    """Take the user's file, or make one up; the flow world only asks how large it is.
 
     Raises:
       ScenarioError: it cannot be read or written.
     """
+    if world == "flow":
+        return Content(Path(loaded.file or folder), size_of_file(loaded), "", loaded.name)
     if loaded.file is not None:
         return content.of_file(Path(loaded.file))
     return content.made_up(folder, loaded.file_bytes or 0, loaded.seed)

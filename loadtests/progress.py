@@ -18,7 +18,7 @@ from rich.text import Text
 
 from loadtests.estimate import run_seconds, trial_seconds
 from loadtests.order import Slot
-from loadtests.trial import TrialProgress
+from loadtests.watching import TrialProgress
 from testbed.record import TrialRecord
 from testbed.scenario import Scenario
 from testbed.units import format_bytes, format_rate, format_seconds

@@ -9,14 +9,19 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, NamedTuple
 
 from loadtests import preflight
+from loadtests.experiment import ExperimentOutcome, both_worlds, carry_out_experiment, tell_variant
 from loadtests.progress import Pace, describe_run, make_display
 from loadtests.resume import missing, resume, scenario_of_run
 from loadtests.sweep import RunOrder, RunOutcome, carry_out
 from loadtests.worlds import trial_runner
 from testbed.errors import ScenarioError
 from testbed.scenario import WORLDS, Scenario, read_settings
+
+if TYPE_CHECKING:
+    from analysis.summary import Summary
 
 EXIT_DONE, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_UNTRUSTED, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -45,7 +50,28 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("scenario", metavar="SCENARIO", nargs="?", type=Path, help="a TOML file")
-    parser.add_argument("--world", choices=WORLDS, default="live", help="where it happens (live)")
+    parser.add_argument(
+        "--world", choices=WORLDS, help="where it happens (the first that the scenario names: live)"
+    )
+    add_scenario_options(parser)
+    parser.add_argument(
+        "--resume", metavar="RUN", type=Path, help="make the trials that this run lacks"
+    )
+    parser.add_argument(
+        "--agreement",
+        action="store_true",
+        help="run it in the live and in the simulated world, and set both side by side",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
+    parser.add_argument(
+        "--trace", action="store_true", help="keep every event of every node: RUN/logs/*/*.jsonl"
+    )
+    add_output_options(parser)
+    parser.set_defaults(run=run)
+
+
+def add_scenario_options(parser: argparse.ArgumentParser) -> None:
+    """Add what replaces keys of a scenario, and where results go."""
     parser.add_argument("--file", metavar="PATH", type=Path, help="distribute this file")
     parser.add_argument("--clients", metavar="N,N,…", type=_counts, help="the sweep, such as 1,2,4")
     parser.add_argument("--repeats", metavar="R", type=int, help="how often each trial is made")
@@ -63,16 +89,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=[],
         help='replace a key of the scenario, such as links.client_uplink="2 MiB/s"; repeatable',
     )
-    parser.add_argument(
-        "--resume", metavar="RUN", type=Path, help="make the trials that this run lacks"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
-    parser.add_argument(
-        "--trace", action="store_true", help="keep every event of every node: RUN/logs/*/*.jsonl"
-    )
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Add what scripts ask for."""
     parser.add_argument("--quiet", action="store_true", help="print the run's folder and no more")
     parser.add_argument("--json", action="store_true", help="print JSON lines; the last has it all")
-    parser.set_defaults(run=run)
 
 
 def _counts(text: str) -> list[int]:
@@ -88,30 +110,63 @@ def run(args: argparse.Namespace) -> int:
     Raises:
       ScenarioError, SchemaError: the input is wrong.
     """
-    order = _read_order(args)
-    run_trial = trial_runner(order.world, order.scenario)
+    orders = _read_orders(args)
+    for order in orders:
+        check_order(order)
+    if args.dry_run:
+        for order in orders:
+            announce(order, args)
+        return EXIT_DONE
+    interrupt_once()
+    if not orders[0].scenario.variant:
+        return conclude(_carry_out(orders[0], args), args).exit_code
+    experiment = carry_out_experiment(
+        orders,
+        lambda order: _carry_out(order, args),
+        lambda name: None if args.quiet or args.json else tell_variant(name),
+    )
+    return _conclude_experiment(experiment, args)
+
+
+def check_order(order: RunOrder) -> None:
+    """Find out before the first trial what can be known to go wrong.
+
+    Raises:
+      ScenarioError: something will.
+    """
+    trial_runner(order.world, order.scenario)
     file_bytes = preflight.size_of_file(order.scenario)
-    preflight.check_space(order.scenario, file_bytes, made_up=order.scenario.file is None)
+    preflight.check_space(order.scenario, order.world, file_bytes)
     preflight.check_time(order.scenario, order.slots, file_bytes)
 
-    def announce() -> None:
-        if not args.quiet:
-            _announce(order, file_bytes, as_json=args.json)
 
-    if args.dry_run:
-        announce()
-        return EXIT_DONE
-    _interrupt_once()
-    pace = Pace(order.slots, order.scenario, file_bytes)
+def _carry_out(order: RunOrder, args: argparse.Namespace) -> RunOutcome:
+    pace = Pace(order.slots, order.scenario, preflight.size_of_file(order.scenario))
     display = make_display(pace, quiet=args.quiet, as_json=args.json)
-    outcome = carry_out(order, run_trial, display, announce)
-    return _conclude(outcome, args)
+    run_trial = trial_runner(order.world, order.scenario)
+    return carry_out(order, run_trial, display, lambda: announce(order, args))
 
 
-def _read_order(args: argparse.Namespace) -> RunOrder:
+def _read_orders(args: argparse.Namespace) -> list[RunOrder]:
+    """Say which runs are asked for: one, or one for each variant."""
+    if args.scenario is None or args.resume is not None:
+        return [make_order(*_read_scenario(args), args)]
+    read = read_variants(args)
+    if args.agreement:
+        if len(read) > 1:
+            raise ScenarioError(f"{args.scenario}: expected a scenario without variants for agreement")
+        return [make_order(scenario, world, args) for world, scenario in both_worlds(read[0])]
+    return [make_order(scenario, args.world or scenario.worlds[0], args) for scenario in read]
+
+
+def make_order(scenario: Scenario, world: str, args: argparse.Namespace) -> RunOrder:
+    """Say what a run of this scenario is to do.
+
+    Raises:
+      ScenarioError: it cannot be done.
+    """
     command = shlex.join(["python", "-m", "loadtests", *sys.argv[1:]])
-    scenario, world = _read_scenario(args)
-    slots = preflight.check(scenario)
+    slots = preflight.check(scenario, world)
     earlier = None
     output = args.output or DEFAULT_OUTPUT
     if args.resume is not None:
@@ -132,28 +187,46 @@ def _read_order(args: argparse.Namespace) -> RunOrder:
 
 
 def _read_scenario(args: argparse.Namespace) -> tuple[Scenario, str]:
-    """Read the scenario; a run that is resumed brings its own, unless one is given."""
+    """Read the scenario of a run that is resumed: it brings its own, unless one is given."""
     if args.scenario is not None:
-        scenario = preflight.load_scenario(
-            args.scenario,
-            read_settings(args.set),
-            file=args.file,
-            clients=args.clients,
-            repeats=args.repeats,
-            seed=args.seed,
-        )
-        return scenario, args.world
+        scenario, *more = read_variants(args)
+        if more:
+            raise ScenarioError(f"{args.scenario}: expected a scenario without variants to resume")
+        return scenario, args.world or scenario.worlds[0]
     if args.resume is None:
         raise ScenarioError("expected a scenario file, such as scenarios/flash_crowd.toml")
     for name in ("file", "clients", "repeats", "seed", "set"):
         if getattr(args, name):
             raise ScenarioError(f"--{name}: expected SCENARIO too; --resume alone takes the run's own")
-    return scenario_of_run(args.resume)
+    scenario, world = scenario_of_run(args.resume)
+    if scenario.variant:
+        raise ScenarioError(f"{args.resume}: expected a run of its own, not a part of an experiment")
+    return scenario, world
 
 
-def _announce(order: RunOrder, file_bytes: int, *, as_json: bool) -> None:
+def read_variants(args: argparse.Namespace) -> tuple[Scenario, ...]:
+    """Read the scenario that the arguments name, in all its variants.
+
+    Raises:
+      ScenarioError: one line naming file, key and what was expected.
+    """
+    return preflight.load_scenarios(
+        args.scenario,
+        read_settings(args.set),
+        file=args.file,
+        clients=args.clients,
+        repeats=args.repeats,
+        seed=args.seed,
+    )
+
+
+def announce(order: RunOrder, args: argparse.Namespace) -> None:
+    """Say what is ahead."""
+    if args.quiet:
+        return
+    file_bytes = preflight.size_of_file(order.scenario)
     pace = Pace(order.slots, order.scenario, file_bytes)
-    if as_json:
+    if args.json:
         line = {
             "event": "planned",
             "scenario": order.scenario.name,
@@ -168,7 +241,7 @@ def _announce(order: RunOrder, file_bytes: int, *, as_json: bool) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _interrupt_once() -> None:
+def interrupt_once() -> None:
     """Let SIGTERM end the run as Ctrl-C does; what comes after the first of them is ignored.
 
     Cleaning up takes a few seconds and ends by itself; an interrupt in its midst would leave what
@@ -186,7 +259,20 @@ def _interrupt_once() -> None:
         signal.signal(signal.SIGINT, interrupt)
 
 
-def _conclude(outcome: RunOutcome, args: argparse.Namespace) -> int:
+class Conclusion(NamedTuple):
+    """What came of a run."""
+
+    exit_code: int
+    summary: Summary | None
+    """None: there is no report."""
+
+
+def conclude(outcome: RunOutcome, args: argparse.Namespace) -> Conclusion:
+    """Write the report of a run that has ended, and say what came of it.
+
+    Raises:
+      ScenarioError: the report cannot be written.
+    """
     exit_code = {
         "complete": EXIT_DONE,
         "failed": EXIT_FAILED,
@@ -197,8 +283,18 @@ def _conclude(outcome: RunOutcome, args: argparse.Namespace) -> int:
         for reason in outcome.reasons:
             print(f"{outcome.status}: {reason}", file=sys.stderr)
     if outcome.folder is None:
+        if args.json:
+            line = {
+                "event": "run",
+                "folder": None,
+                "status": outcome.status,
+                "reasons": outcome.reasons,
+                "exit_code": exit_code,
+                "summary": None,
+            }
+            print(json.dumps(line), flush=True)
         print("nothing was measured", file=sys.stderr)
-        return exit_code
+        return Conclusion(exit_code, None)
     # Imported late: it draws, and a run that is refused should say so at once.
     from analysis.report import write_report
     from analysis.summary_files import as_json
@@ -207,7 +303,7 @@ def _conclude(outcome: RunOutcome, args: argparse.Namespace) -> int:
         summary = write_report(outcome.folder)
     except KeyboardInterrupt:
         print(f"interrupted; the run is in {outcome.folder}, without its report", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return Conclusion(EXIT_INTERRUPTED, None)
     except OSError as error:
         raise ScenarioError(
             f"{outcome.folder}: expected a place that can be written to: {error.strerror or error}"
@@ -232,4 +328,33 @@ def _conclude(outcome: RunOutcome, args: argparse.Namespace) -> int:
         from analysis.terminal import terminal_summary
 
         Console(highlight=False).print(terminal_summary(summary))
+    return Conclusion(exit_code, summary)
+
+
+def _conclude_experiment(experiment: ExperimentOutcome, args: argparse.Namespace) -> int:
+    if experiment.folder is None:
+        print("nothing was measured", file=sys.stderr)
+        return EXIT_INTERRUPTED if experiment.interrupted else EXIT_FAILED
+    from analysis.experiment_report import on_a_terminal, write_experiment_report
+
+    try:
+        judged = write_experiment_report(experiment.folder)
+    except KeyboardInterrupt:
+        print(f"interrupted; the runs are in {experiment.folder}, without a report", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    exit_code = EXIT_INTERRUPTED if experiment.interrupted else judged.exit_code
+    if args.json:
+        line = {
+            "event": "experiment",
+            "folder": str(experiment.folder),
+            "exit_code": exit_code,
+            "summary": judged.as_dict(),
+        }
+        print(json.dumps(line), flush=True)
+    elif args.quiet:
+        print(experiment.folder, flush=True)
+    else:
+        from rich.console import Console
+
+        Console(highlight=False).print(on_a_terminal(judged))
     return exit_code

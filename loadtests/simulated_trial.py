@@ -13,20 +13,20 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from random import Random
 
 from loadtests.node_rows import SourceNames, node_row, transfer_rows
 from loadtests.plan import TrialPlan
 from loadtests.samples import SAMPLE_SECONDS, node_sample
 from loadtests.trace import Tracer
-from loadtests.trial import TrialProgress
+from loadtests.watching import TrialProgress
 from peers.build import SwarmCast
 from peers.core.peer import PeerNode
 from servers.build import ServerCast
 from testbed.arrivals import parse_departures
-from testbed.cast import STARTING_ORDER, Cast, Role
+from testbed.cast import STARTING_ORDER, Cast, Role, pair_delays
 from testbed.link import Pacer
 from testbed.node import Address, Node
+from testbed.outages import WENT_WITHOUT
 from testbed.record import SampleRow, TransferRow, TrialRecord, TrialRow
 from testbed.simulated_link import SimulatedStation
 from testbed.simulator import SimulatedWorld, SimulationStuck
@@ -95,6 +95,7 @@ class SimulatedTrial:
     def set_up(self) -> None:
         """Make all nodes; start the tracker and the origin, and let them meet."""
         links = self._scenario.links
+        delays = pair_delays(links, self._cast.places, simulated_host)
         known: dict[Role, Address] = {}
         for role in STARTING_ORDER:
             for node_id, place in self._places.items():
@@ -110,6 +111,8 @@ class SimulatedTrial:
                     uplink=Pacer(place.uplink_bytes_per_second, links.burst_seconds),
                     downlink=Pacer(place.downlink_bytes_per_second, links.burst_seconds),
                     latency_seconds=place.latency_seconds,
+                    delays=delays.get(place.class_name),
+                    loss_fraction=place.loss_fraction,
                 )
                 if role == "client":
                     station.on_finished = self._finished_of(node_id)
@@ -117,11 +120,15 @@ class SimulatedTrial:
                     known.setdefault(role, station.address)
                     station.start(self.world.now())
         # Dial, ask, answer, close: the origin's announce takes two round trips and a little.
-        self.world.run(until_seconds=8 * links.latency_seconds)
+        self.world.run(until_seconds=8 * links.longest_latency_seconds)
         self.started_at = self.world.time
 
     def _finished_of(self, node_id: int) -> Callable[[Station], None]:
         def finished(station: Station) -> None:
+            if not station.ledger.verified and self._scenario.has_outages:
+                self._gone.add(node_id)
+                self._done_with(node_id)
+                return
             if not station.ledger.verified:
                 self._fail(f"client {node_id}: {station.ledger.outcome or 'no verified file'}")
                 return
@@ -142,13 +149,14 @@ class SimulatedTrial:
         self.world.stop()
 
     def _schedule_clients(self) -> None:
-        aborts = self._departures.aborts_per_second
-        rng = Random(f"giving up {self.plan.seed} {self.plan.clients}")
+        for node_id, seconds in self.plan.outages(self._cast).items():
+            self.world.call_at(self.started_at + seconds, self.stations[node_id].leave)
+        patience = self.plan.patience_seconds()
         for node_id, due_seconds in enumerate(self.plan.due_seconds(), start=1):
             due = self.started_at + due_seconds
             self.world.call_at(due, self.stations[node_id].start, due)
-            if aborts:
-                self.world.call_at(due + rng.expovariate(aborts), self._give_up, node_id)
+            if patience[node_id - 1] < math.inf:
+                self.world.call_at(due + patience[node_id - 1], self._give_up, node_id)
 
     def _give_up(self, node_id: int) -> None:
         """Let a client that is not done go without its file."""
@@ -192,6 +200,12 @@ class SimulatedTrial:
                 told_at = time.monotonic()
                 done = self.plan.clients - len(self._unfinished)
                 on_progress(TrialProgress("running", done, self._downloaded_bytes()))
+        if self._scenario.has_outages:
+            for node_id in list(self._unfinished):
+                self._gone.add(node_id)
+                self.stations[node_id].ledger.outcome = WENT_WITHOUT
+                self._done_with(node_id)
+            return
         raise SimulationStuck(f"not done within {self._scenario.trial_limit_seconds:g} s")
 
     @property

@@ -41,6 +41,8 @@ class RunOrder:
     """The folder of all results."""
     command: str
     trace: bool = False
+    watch: bool = False
+    """Let the trials tell each node's counters on the way."""
     earlier: Resumable | None = None
     """An earlier run whose trials count as made."""
 
@@ -76,7 +78,7 @@ def carry_out(
     with temporary_folder() as folder:
         writer = store.RunWriter(order.output, order.scenario.to_dict(), order.world, order.command)
         try:
-            content = make_content(order.scenario, folder)
+            content = make_content(order.scenario, folder, order.world)
             _note(writer, order, content)
             if order.earlier is not None:
                 writer.adopt(order.earlier)
@@ -152,6 +154,7 @@ def _make_trial(
         content=content,
         folder=str(trial_folder),
         trace=order.trace,
+        watch=order.watch,
     )
     display.begin_trial(slot)
     try:

@@ -15,8 +15,9 @@ from loadtests.node_rows import SourceNames, node_row, transfer_rows
 from loadtests.placement import place_in_processes
 from loadtests.plan import TrialPlan
 from loadtests.samples import ProcessMeter, node_sample, process_sample
+from loadtests.watching import NodeCounters
 from testbed.arrivals import parse_departures
-from testbed.cast import ORIGIN, Place, Role
+from testbed.cast import ORIGIN, Place, Role, pair_delays
 from testbed.errors import LocalMisuse
 from testbed.link import Pacer
 from testbed.live import LiveStation, LiveWorld
@@ -61,6 +62,7 @@ class Tenants:
         self._places = {int(p.node_id): p for p in places if p.node_id in wanted}
         tenancies = place_in_processes(places, plan.placement)
         self._role = next(t.role for t in tenancies if t.process == process)
+        self._delays = pair_delays(self._scenario.links, places, loopback_host)
         self._stations: dict[int, LiveStation] = {}
         self._storage: dict[int, FileStorage] = {}
         self._correct: set[int] = set()
@@ -90,6 +92,7 @@ class Tenants:
                 uplink=Pacer(place.uplink_bytes_per_second, links.burst_seconds),
                 downlink=Pacer(place.downlink_bytes_per_second, links.burst_seconds),
                 latency_seconds=place.latency_seconds,
+                delays=self._delays.get(place.class_name),
             )
             station.on_finished = self._finish_of(place)
             self._stations[node_id] = station
@@ -150,14 +153,19 @@ class Tenants:
 
         return finished
 
+    def leave_at(self, at_seconds: Mapping[int, float]) -> None:
+        """Let nodes leave later, each at its time since the trial's start."""
+        for node_id, seconds in at_seconds.items():
+            self.world.call_at(seconds, self._leave, self._stations[node_id])
+
     def _leave(self, station: LiveStation) -> None:
         """Let a node go: nothing new, and each link ends after what is on its way on it."""
         now = self.world.now()
         station.stop_listening()
         station.stop()
         for link in list(station.links.values()):
-            del station.links[link.id]
-            self.world.call_at(max(link.clear_at, now) + station.latency_seconds, link.hang_up)
+            station.let_go(link)
+            self.world.call_at(max(link.clear_at, now) + link.latency_seconds, link.hang_up)
         station.ledger.left_seconds = now
 
     @property
@@ -168,6 +176,21 @@ class Tenants:
             for node_id, station in self._stations.items()
             if self._places[node_id].role == "client"
         )
+
+    def counters(self) -> list[NodeCounters]:
+        """Read what somebody who watches the trial sees of each node; nothing if nobody does."""
+        if not self.plan.watch:
+            return []
+        return [
+            NodeCounters(
+                node_id,
+                station.ledger.uploaded_payload_bytes,
+                station.ledger.downloaded_payload_bytes,
+                station.node.tally.pieces_held,
+            )
+            for node_id, station in self._stations.items()
+            if self._places[node_id].role != "tracker"
+        ]
 
     def sample(self) -> None:
         """Read all counters now."""

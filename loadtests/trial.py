@@ -7,7 +7,6 @@ standard input is a pipe whose end tells it that the sweep is gone.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import signal
@@ -15,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +22,7 @@ import psutil
 
 from loadtests.plan import RESULT, TrialPlan
 from loadtests.processes import ROOT, child_environment, describe_end
+from loadtests.watching import TrialProgress
 from testbed.record import TrialRecord, TrialRow
 
 #: On top of the trial's limit: set-up, draining and reading the files back.
@@ -34,15 +33,6 @@ STOP_SECONDS = 2.0
 
 #: A process that has closed its pipe is about to end.
 END_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class TrialProgress:
-    """Where a trial is."""
-
-    phase: str
-    done: int
-    downloaded_payload_bytes: int
 
 
 def run_live_trial(plan: TrialPlan, on_progress: Callable[[TrialProgress], None]) -> TrialRecord:
@@ -156,10 +146,10 @@ class _Locust:
                 return True
             *lines, buffer = (buffer + data).split(b"\n")
             for line in lines:
-                values = json.loads(line)
-                if not self._hosts and values["phase"] == "running":
+                progress = msgspec.json.decode(line, type=TrialProgress)
+                if not self._hosts and progress.phase == "running":
                     self._hosts = self._children()
-                on_progress(TrialProgress(values["phase"], values["done"], values["bytes"]))
+                on_progress(progress)
         return False
 
     def _children(self) -> list[psutil.Process]:

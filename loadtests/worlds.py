@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
+from loadtests.flow_trial import run_flow_trial
 from loadtests.plan import TrialPlan
 from loadtests.simulated_trial import run_simulated_trial
 from loadtests.trial import run_live_trial
@@ -41,8 +43,14 @@ def trial_runner(world: str, scenario: Scenario) -> TrialRunner:
                 f"{SIMULATED_NODES_LIMIT:,} nodes, not {max(scenario.clients):,}"
             )
         return run_simulated_trial
-    if world != "live":
-        raise ScenarioError(f"--world {world}: not available yet; expected live or simulated")
+    if world == "flow":
+        _check_flow(scenario)
+        return run_flow_trial
+    if scenario.links.has_loss:
+        raise ScenarioError(
+            f"{scenario.source}: [links] loss: loss is for the simulated world only, expected none, or "
+            "--world simulated"
+        )
     if parse_departures(scenario.departures).aborts_per_second:
         raise ScenarioError(
             f"{scenario.source}: [scenario] departures: clients that give up are for the simulated "
@@ -54,3 +62,19 @@ def trial_runner(world: str, scenario: Scenario) -> TrialRunner:
             f"{LIVE_NODES_LIMIT:,} nodes, not for {max(scenario.clients):,}"
         )
     return run_live_trial
+
+
+def _check_flow(scenario: Scenario) -> None:
+    """Refuse what a model of rates alone has no answer to."""
+    links = scenario.links
+    if links.longest_latency_seconds or links.has_loss:
+        raise ScenarioError(
+            f"{scenario.source}: [links]: the flow world knows neither delay nor loss; expected "
+            "none, or --world simulated"
+        )
+    lines = [one.downlink_bytes_per_second for one in links.client_classes]
+    if math.isinf(min(links.origin_uplink_bytes_per_second, max(lines))):
+        raise ScenarioError(
+            f"{scenario.source}: [links] origin_uplink: expected a rate here or for every "
+            "client_downlink: where no line limits anything nothing takes any time"
+        )

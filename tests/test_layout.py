@@ -63,7 +63,8 @@ def test_inside_the_core_only_the_peer_calls_the_others():
     state = {"peers.core.session", "peers.core.bitfield", "peers.core.state"}
     halves = {
         "download": {"peers.core.picker", "peers.core.progress"},
-        "upload": {"peers.core.serving"},
+        "upload": {"peers.core.serving", "peers.core.choking", "peers.core.suggesting"},
+        "super_seeding": {"peers.core.peer", "peers.core.picker"},
     }
     for path in (ROOT / "peers" / "core").glob("*.py"):
         if path.stem == "peer":

@@ -24,7 +24,7 @@ def run_trial(
     on_progress: Callable[[TrialProgress], None] = lambda _: None,
 ) -> TrialRecord:
     """Run a trial of the tiny scenario, with these settings replaced, in this folder."""
-    scenario = preflight.load_scenario(
+    (scenario,) = preflight.load_scenarios(
         write_scenario(folder), read_settings(settings), file=file, clients=[clients]
     )
     trial_folder = folder / "trial"

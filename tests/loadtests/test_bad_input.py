@@ -71,7 +71,6 @@ OPTIONS = {
     "file that is not there": (["tiny.toml", "--file", "none.bin"], "none.bin: expected a readable"),
     "file without content": (["tiny.toml", "--file", "empty.bin"], "empty.bin: expected a file with"),
     "folder as file": (["tiny.toml", "--file", "folder"], "folder: expected a regular file"),
-    "world that is not built yet": (["tiny.toml", "--world", "flow"], "--world flow: not available"),
     "world of nobody": (["tiny.toml", "--world", "real"], "--world"),
     "run that is not there": (["--resume", "nowhere"], "nowhere: expected a run's folder"),
     "resuming with other settings alone": (["--resume", "folder", "--seed", "3"], "--seed: expected"),

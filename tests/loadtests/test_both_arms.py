@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.order import trial_order
-from loadtests.preflight import load_scenario
+from loadtests.preflight import load_scenarios
 from testbed.store import load_run
 from tests.loadtests.live import run_trial
 from tests.loadtests.running import manifest, run, temporary_files, write_scenario
@@ -67,7 +67,7 @@ def test_a_resumed_run_holds_all_trials_in_the_order_they_were_made(whole_run, s
     trials = whole_run.trials.sort_values("order")
     assert list(trials["clients"]) == [1, 1, 2, 2]
     assert set(trials["status"]) == {"complete"}
-    at_one = [slot.architecture for slot in trial_order(load_scenario(scenario, {}, clients=[1]))]
+    at_one = [slot.architecture for slot in trial_order(*load_scenarios(scenario, {}, clients=[1]))]
     assert list(trials["architecture"])[:2] == at_one
 
 

@@ -1,0 +1,1 @@
+"""The experiments of the scenario files, at sizes that take a second."""
