@@ -254,9 +254,7 @@ def _ends(drawn: Drawn, column: str, write: Callable[[float], str]) -> str:
     said = []
     for architecture, rows in drawn.trials.groupby("architecture", sort=True):
         median = rows.groupby("clients")[column].median()
-        first, last = median.index[0], median.index[-1]
-        said.append(
-            f"{architecture}: {write(float(median.iloc[0]))} at {first}, "
-            f"{write(float(median.iloc[-1]))} at {last}"
-        )
+        ends = dict.fromkeys((median.index[0], median.index[-1]))
+        values = ", ".join(f"{write(float(median[clients]))} at {clients}" for clients in ends)
+        said.append(f"{architecture}: {values}")
     return "; ".join(said) + "."

@@ -102,7 +102,7 @@ def _pieces_chart(opened: OpenedRun, clients: int, note: str) -> Chart:
 
 def _sources_chart(opened: OpenedRun, clients: int, note: str) -> Chart:
     received = received_from(opened)
-    figure, narrow = in_both_forms(figures_of_one_run.sources, received, note)
+    figure, narrow = in_both_forms(figures_of_one_run.sources, received, len(opened.clients), note)
     names = evenly(opened.clients, len(received))
     shown = evenly(tuple(range(len(received))), MOST_TABLE_CLIENTS)
     rows: Rows = []

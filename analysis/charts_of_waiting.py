@@ -17,9 +17,11 @@ SHARES = (0.5, 0.9, 0.99)
 NEEDED = "A quantile that too few clients or requests were measured for is left out."
 
 
-def growth_chart(drawn: Drawn) -> Chart:
-    """Answer: does waiting grow with N?"""
+def growth_chart(drawn: Drawn) -> Chart | None:
+    """Answer: does waiting grow with N? None where one N was measured only."""
     points = [one for one in drawn.summary.main_points if one.makespan is not None]
+    if len({one.clients for one in points}) < 2:
+        return None
     first = _frame(points, [one.first_byte for one in points])
     whole = _frame(points, [one.completion for one in points])
     figure, narrow = in_both_forms(figures_of_waiting.waiting_growth, first, whole, drawn.note())
@@ -90,9 +92,9 @@ def distribution_chart(drawn: Drawn) -> Chart:
 
 
 def request_growth_chart(drawn: Drawn) -> Chart | None:
-    """Answer: how long until a request is answered? None without any request."""
+    """Answer: how long until a request is answered? None without requests at more than one N."""
     points = [one for one in drawn.summary.main_points if one.request_latency.p50 is not None]
-    if not points:
+    if len({one.clients for one in points}) < 2:
         return None
     frame = _frame(points, [one.request_latency for one in points])
     figure, narrow = in_both_forms(figures_of_waiting.request_growth, frame, drawn.note())

@@ -29,6 +29,8 @@ from analysis.losses import CAUSES
 from analysis.theory.scalability import ScalabilityFit, throughput
 
 MEBIBYTE = 1024 * 1024
+ROW_INCHES, AROUND_ROWS_INCHES, MOST_INCHES = 0.36, 1.5, 4.0
+"""Of bars below each other: a single one need not fill the page."""
 
 #: How each loss is filled, and named: the pattern tells them apart in grey as well.
 FILLS: Mapping[str, tuple[str, str]] = {
@@ -98,9 +100,10 @@ def where_the_rest_went(lost: pd.DataFrame, note: str, *, form: Form = Form.WIDE
       form: Layout.
     """
     architectures = sorted(set(lost.index.get_level_values("architecture")))
+    rows = lost.index.get_level_values("clients").nunique()
     figure, panels = new_figure(
         max(1, len(architectures)),
-        height_inches=4.0,
+        height_inches=min(MOST_INCHES, AROUND_ROWS_INCHES + ROW_INCHES * rows),
         form=form,
         key_rows=1 if form is Form.WIDE else 2,
     )
@@ -110,7 +113,7 @@ def where_the_rest_went(lost: pd.DataFrame, note: str, *, form: Form = Form.WIDE
         axes.set_xlim(0, most * 1.12)
         axes.set_title(architecture)
         axes.set_xlabel("of the time until the last client is done")
-        axes.set_ylabel("clients that want the file, N")
+        axes.set_ylabel("clients, N")
     colour = LOOKS["swarm" if "swarm" in architectures else architectures[0]].colour
     handles = [
         Patch(facecolor=_face(cause, colour), edgecolor=colour, hatch=hatch, label=name)

@@ -19,8 +19,9 @@ from matplotlib.ticker import (
 
 from analysis.burden import gini, jain, lorenz
 from analysis.figure_style import LOOKS, MUTED, Form, new_figure, paper_note
+from analysis.wording import number
 
-MOST_BARS = 300
+MOST_BARS = 120
 
 
 def upload_burden(burdens: pd.DataFrame, note: str, *, form: Form = Form.WIDE) -> Figure:
@@ -49,7 +50,7 @@ def upload_burden(burdens: pd.DataFrame, note: str, *, form: Form = Form.WIDE) -
         else:
             # One path instead of thousands, for a crowd in which no bar can be seen by itself.
             edges = np.append(at - width / 2, at[-1] + width / 2)
-            bars.stairs(np.maximum(heights, 0), edges, fill=True, color=look.colour, alpha=0.7)
+            bars.stairs(np.maximum(heights, 0), edges, fill=True, color=look.colour)
         origin = rows["role"].to_numpy() == "origin"
         for x, height in zip(at[origin], heights[origin], strict=True):
             bars.annotate(
@@ -74,9 +75,8 @@ def upload_burden(burdens: pd.DataFrame, note: str, *, form: Form = Form.WIDE) -
             color=look.colour,
             markersize=5,
         )
-        shares = gini(heights, of_each), jain(heights, of_each)
         curve.annotate(
-            f"{look.name}: " + ", ".join(_named(shares)),
+            f"{look.name}: {_inequality(burdens[burdens['architecture'] == architecture])}",
             (0.03, 0.98 - 0.08 * place),
             xycoords="axes fraction",
             va="top",
@@ -89,7 +89,7 @@ def upload_burden(burdens: pd.DataFrame, note: str, *, form: Form = Form.WIDE) -
     bars.yaxis.set_minor_locator(NullLocator())
     bars.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     bars.set_ylim(0, float(by_node.max()) * 1.4)
-    bars.xaxis.set_major_locator(MaxNLocator(integer=True))
+    bars.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     bars.grid(axis="x", visible=False)
     together = "groups of equal " if (counts > 1).any() else ""
     bars.set_xlabel(f"{together}nodes, most burdened first")
@@ -112,12 +112,18 @@ def _lorenz_axes(axes: Axes, by_node: pd.Series, architectures: list[str]) -> No
     axes.set_title("Who carries which share")
 
 
-def _named(shares: tuple[float | None, float | None]) -> list[str]:
-    return [
-        f"{name} {value:.2g}"
-        for name, value in zip(("Gini", "Jain"), shares, strict=True)
-        if value is not None
+def _inequality(burdens: pd.DataFrame) -> str:
+    """Write the median over the repeats of both indices, as the table under the figure has it."""
+    repeats = [
+        (rows["burden"].to_numpy(dtype=np.float64), rows["nodes"].to_numpy(dtype=np.float64))
+        for _, rows in burdens.groupby("repeat")
     ]
+    said = []
+    for name, index in (("Gini", gini), ("Jain", jain)):
+        values = [found for one in repeats if (found := index(*one)) is not None]
+        if values:
+            said.append(f"{name} {number(float(np.median(values)))}")
+    return ", ".join(said)
 
 
 def _lowest_shown(by_node: pd.Series) -> float:

@@ -124,20 +124,20 @@ def pieces_when(
     return figure
 
 
-def sources(received: FloatArray, note: str, *, form: Form = Form.WIDE) -> Figure:
+def sources(received: FloatArray, clients: int, note: str, *, form: Form = Form.WIDE) -> Figure:
     """Draw where each client's bytes came from.
 
     Args:
-      received: Copies of the file; a row for each client, a column for each source, of which the
-        first is the origin.
+      received: Copies of the file; a row for each client drawn, a column for each source or group of
+        sources, of which the first is the origin.
+      clients: N, for the axes.
       note: Small print.
       form: Layout.
     """
     figure, (bars, grid) = new_figure(2, height_inches=3.9, form=form, widths=(1, 1.25))
-    clients = len(received)
     look = LOOKS["swarm"]
     origin, others = received[:, 0], received[:, 1:].sum(axis=1)
-    edges = np.arange(clients + 1) + 0.5
+    edges = np.linspace(0.5, clients + 0.5, len(received) + 1)
     # Steps instead of bars: one path, however many clients.
     bars.stairs(origin + others, edges, baseline=0, fill=True, color=look.colour, alpha=0.45)
     bars.stairs(origin, edges, baseline=0, fill=True, color=look.colour)
@@ -159,13 +159,12 @@ def sources(received: FloatArray, note: str, *, form: Form = Form.WIDE) -> Figur
         color=look.colour,
         fontweight="bold",
     )
-    _who_from_whom(figure, grid, received)
+    _who_from_whom(figure, grid, received, clients)
     paper_note(figure, note)
     return figure
 
 
-def _who_from_whom(figure: Figure, axes: Axes, received: FloatArray) -> None:
-    clients = len(received)
+def _who_from_whom(figure: Figure, axes: Axes, received: FloatArray, clients: int) -> None:
     shown = np.where(received > 0, received, np.nan)
     image = axes.imshow(
         np.ma.masked_invalid(shown),
@@ -173,7 +172,7 @@ def _who_from_whom(figure: Figure, axes: Axes, received: FloatArray) -> None:
         aspect="auto",
         interpolation="nearest",
         origin="lower",
-        extent=(-0.5, received.shape[1] - 0.5, 0.5, clients + 0.5),
+        extent=(-0.5, clients + 0.5, 0.5, clients + 0.5),
     )
     bar = figure.colorbar(image, ax=axes, pad=0.02, aspect=28)
     bar.set_label("copies of the file")

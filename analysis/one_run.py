@@ -18,6 +18,9 @@ MOST_STEPS = 400
 MOST_ROWS, MOST_COLUMNS = 200, 320
 """Of a picture of clients and pieces: clients beyond are left out, pieces are taken together."""
 
+MOST_SOURCES = 64
+"""Of a picture of who sent to whom: with more the origin is too thin a line to see."""
+
 _SMALL = {
     "node_id": np.int32,
     "source_id": np.int32,
@@ -152,12 +155,12 @@ def received_from(opened: OpenedRun) -> FloatArray:
       A row for each client (some, if there are many), a column for each source in the order of ids,
       the origin first; where clients are many, neighbouring sources are taken together.
     """
-    chosen = evenly(opened.clients, MOST_ROWS)
+    chosen = evenly(opened.clients, MOST_SOURCES)
     rows = opened.arrived[opened.arrived["node_id"].isin(chosen)]
     row = np.searchsorted(np.asarray(chosen), rows["node_id"].to_numpy())
     source = rows["source_id"].to_numpy(dtype=np.int64)
     others = int(max(opened.clients))
-    groups = min(others, MOST_COLUMNS)
+    groups = min(others, MOST_SOURCES)
     column = np.where(source == 0, 0, 1 + (source - 1) * groups // others)
     cell = row * (groups + 1) + column
     size = len(chosen) * (groups + 1)

@@ -5,14 +5,16 @@
     response   the host sends, until the client has the last byte
     client     the client processes the content: SHA-256
 
-One client fetches files of 1 KiB to 8 MiB from a host in a process of its own, with an added service
+One client fetches files of 1 KiB to 8 MiB from hosts in processes of their own, with an added service
 delay of 0, 20 and 100 ms, cold (the file was dropped from the page cache, as far as its file system
-has one, and the host has not seen it) and warm. The times of the host are those of its access log, on
-the clock of the machine that both processes share. Steps are differences of readings by two processes;
-the total is the client's own.
+has one) and warm. The hosts take turns, and know the digests of their files before. The times of a
+host are those of its access log, on the clock of the machine that both processes share. Steps are
+differences of readings by two processes; the total is the client's own.
 
-Right when: the steps sum to the total within 1 %; the delay moves the time to the first byte by that
-much within 2 ms, and every other step by less than 2 ms. Exit code 1 if not.
+Right when: the steps sum to the total within 1 %, in nine of ten transactions at least: between two
+readings the machine may give the core to somebody else; and the delay moves the time to the first byte
+by that much within 2 ms, and every other step by less than 2 ms, comparing the least of all repeats.
+Exit code 1 if not.
 """
 
 from __future__ import annotations
@@ -20,11 +22,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import select
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -112,20 +114,17 @@ def _number(line: dict[str, object], key: str) -> float:
     return float(value)
 
 
-def median(rows: Sequence[Steps]) -> Steps:
-    """The median of each step by itself."""
+def least(rows: Sequence[Steps]) -> Steps:
+    """The least of each step by itself: whatever else the machine does only adds to it."""
     names = [field.name for field in fields(Steps)]
-    return Steps(**{name: statistics.median(getattr(row, name) for row in rows) for name in names})
+    return Steps(**{name: min(getattr(row, name) for row in rows) for name in names})
 
 
 def faults(rows: Sequence[Steps], without: Sequence[Steps], delay_seconds: float) -> list[str]:
     """What is not as the experiment says it must be, of rows with a delay and rows without."""
-    found = [
-        f"steps sum to {row.sum * 1e3:.3f} ms of {row.total * 1e3:.3f} ms"
-        for row in rows
-        if abs(row.sum - row.total) > SUM_TOLERANCE * row.total
-    ]
-    now, before = median(rows), median(without)
+    off = sum(abs(row.sum - row.total) > SUM_TOLERANCE * row.total for row in rows)
+    found = [f"steps of {off} of {len(rows)} do not sum to the total"] if off > len(rows) / 10 else []
+    now, before = least(rows), least(without)
     for name, expected in (
         ("first_byte", delay_seconds),
         ("service", delay_seconds),
@@ -147,9 +146,9 @@ class Client:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = memoryview(bytearray(1 << 20))
 
-    def fetch(self, target: str) -> Fetch:
+    def fetch(self, target: str, headers: str = "") -> Fetch:
         """Fetch one file whole, and hash it."""
-        request = f"GET {target} HTTP/1.1\r\nHost: host\r\n\r\n".encode()
+        request = f"GET {target} HTTP/1.1\r\nHost: host\r\n{headers}\r\n".encode()
         counted_from = time.perf_counter_ns()
         begun = time.monotonic()
         self._socket.sendall(request)
@@ -203,42 +202,52 @@ def running_host(folder: Path, delay_seconds: float, log: Path) -> Iterator[tupl
             process.communicate(timeout=30)
 
 
-def fetch_all(
-    folder: Path, log: Path, delay_seconds: float, sizes: Sequence[int], repeats: int
-) -> dict[tuple[int, bool], list[Steps]]:
-    """Fetch every size cold and warm, `repeats` times each; give the steps by size and whether cold."""
-    fetches: dict[str, tuple[int, bool, Fetch]] = {}
-    with running_host(folder, delay_seconds, log) as address:
-        client = Client(address)
-        for size in sizes:
-            for repeat in range(repeats):
-                for cold in (True, False):
-                    # Another query is another request, for which no answer is at hand.
-                    target = f"/{size}.bin?{repeat}-{cold}"
-                    if cold:
-                        forget(folder / f"{size}.bin")
-                    fetches[target] = (size, cold, client.fetch(target))
-        client.close()
-    rows: dict[tuple[int, bool], list[Steps]] = {}
-    for text in log.read_text().splitlines():
-        line = json.loads(text)
-        if line.get("target") in fetches:
-            size, cold, fetch = fetches.pop(line["target"])
-            rows.setdefault((size, cold), []).append(steps_of(fetch, line))
+Kind = tuple[float, int, bool]
+"""Added delay in seconds, size in bytes, and whether cold."""
+
+
+def measure(
+    folder: Path, delays: Sequence[float], sizes: Sequence[int], repeats: int
+) -> dict[Kind, list[Steps]]:
+    """Fetch every size with every delay, cold and warm, in turn, `repeats` times."""
+    fetches: dict[tuple[float, str], tuple[Kind, Fetch]] = {}
+    with tempfile.TemporaryDirectory() as logs:
+        with contextlib.ExitStack() as stack:
+            clients = {}
+            for delay in delays:
+                address = stack.enter_context(running_host(folder, delay, Path(logs, f"{delay}")))
+                client = clients[delay] = stack.enter_context(contextlib.closing(Client(address)))
+                for size in sizes:
+                    # Now, and not beside one of the transactions that are measured.
+                    client.fetch(f"/{size}.bin", "Want-Repr-Digest: sha-256=1\r\n")
+            for repeat, size, cold, delay in itertools.product(
+                range(repeats), sizes, (True, False), delays
+            ):
+                # Another query is another request, for which no answer is at hand.
+                target = f"/{size}.bin?{repeat}-{cold}"
+                if cold:
+                    forget(folder / f"{size}.bin")
+                fetches[delay, target] = ((delay, size, cold), clients[delay].fetch(target))
+        rows: dict[Kind, list[Steps]] = {}
+        for delay in delays:
+            for text in Path(logs, f"{delay}").read_text().splitlines():
+                line = json.loads(text)
+                kind, fetch = fetches.pop((delay, line["target"]), (None, None))
+                if kind is not None and fetch is not None:
+                    rows.setdefault(kind, []).append(steps_of(fetch, line))
     if fetches:
-        raise ValueError(f"the log lacks {len(fetches)} transactions")
+        raise ValueError(f"the logs lack {len(fetches)} transactions")
     return rows
 
 
 def forget(path: Path) -> None:
-    """Drop a file from the page cache, and change its times, so that the host forgets it too."""
+    """Drop a file from the page cache."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(descriptor)
-    path.touch()
 
 
 def main() -> int:
@@ -255,27 +264,20 @@ def main() -> int:
         folder.mkdir()
         for size in SIZES_BYTES:
             (folder / f"{size}.bin").write_bytes(os.urandom(size))
-        without: dict[tuple[int, bool], list[Steps]] = {}
-        print(
-            f"{'file':>8} {'cache':5} {'delay':>6} | {'request':>8} {'service':>8} {'response':>8} ",
-            end="",
-        )
-        print(f"{'client':>8} | {'sum':>8} {'total':>8} {'1st byte':>8}   medians, ms")
-        for delay in DELAYS_SECONDS:
-            rows = fetch_all(folder, Path(name, "log"), delay, SIZES_BYTES, args.repeats)
-            without = without or rows
-            for (size, cold), steps in rows.items():
-                m = median(steps)
-                figures = [m.request, m.service, m.response, m.client, m.sum, m.total, m.first_byte]
-                shown = [f"{seconds * 1e3:8.3f}" for seconds in figures]
-                print(
-                    f"{format_bytes(size):>8} {'cold' if cold else 'warm':5} {delay * 1e3:3.0f} ms",
-                    end="",
-                )
-                print(f" | {' '.join(shown[:4])} | {' '.join(shown[4:])}")
-                for fault in faults(steps, without[size, cold], delay):
-                    wrong += 1
-                    print(f"         wrong: {fault}")
+        rows = measure(folder, DELAYS_SECONDS, SIZES_BYTES, args.repeats)
+    print(
+        f"{'file':>8} {'cache':5} {'delay':>6} | {'request':>8} {'service':>8} {'response':>8} ", end=""
+    )
+    print(f"{'client':>8} | {'total':>8} {'1st byte':>8}   least of {args.repeats}, ms")
+    for (delay, size, cold), steps in sorted(rows.items()):
+        m = least(steps)
+        figures = [m.request, m.service, m.response, m.client, m.total, m.first_byte]
+        shown = [f"{seconds * 1e3:8.3f}" for seconds in figures]
+        print(f"{format_bytes(size):>8} {'cold' if cold else 'warm':5} {delay * 1e3:3.0f} ms", end="")
+        print(f" | {' '.join(shown[:4])} | {' '.join(shown[4:])}")
+        for fault in faults(steps, rows[DELAYS_SECONDS[0], size, cold], delay):
+            wrong += 1
+            print(f"         wrong: {fault}")
     print("as it must be" if not wrong else f"{wrong} faults")
     return 1 if wrong else 0
 

@@ -11,7 +11,7 @@ from random import Random
 from peers.core.bitfield import PieceSpace
 from peers.core.introduction import PEER_WIRE, TRACKER_WIRE
 from peers.core.peer import PeerNode
-from peers.core.state import LAPSE_SECONDS, PIECES_IN_FLIGHT, PeerConfig
+from peers.core.state import LAPSE_SECONDS, PATIENCE_SECONDS, PIECES_IN_FLIGHT, PeerConfig
 from peers.core.super_seeding import SuperSeedingPeer
 from peers.registry import Registry
 from peers.settings import read_settings
@@ -122,6 +122,7 @@ class SwarmCast:
             request_ahead_blocks=1 + in_flight_blocks(place, self._links),
             pieces_in_flight=in_flight,
             lapse_seconds=max(LAPSE_SECONDS, 4 * place.latency_seconds),
+            patience_seconds=PATIENCE_SECONDS + 2 * place.latency_seconds,
             picking=self._settings.picking,
             serving=self._settings.serving,
             unchoke_slots=self._settings.unchoke_slots,

@@ -12,6 +12,7 @@ import trio
 
 from servers.host import serve
 from servers.options import add_serve_options, settings_of
+from servers.workers import serve_with_workers
 from testbed.environment import version
 
 EXIT_BAD_INPUT = 2
@@ -61,8 +62,12 @@ def _serve(args: argparse.Namespace) -> int:
         print(f"serving {args.directory} at {url}", flush=True)
 
     run = functools.partial(serve, settings, announce)
+    ended_by: int | signal.Signals
     try:
-        ended_by = trio.run(run)
+        if args.workers > 1:
+            ended_by = serve_with_workers(settings, args.workers, announce)
+        else:
+            ended_by = trio.run(run)
     except OSError as error:
         # Only an error of the directory names a file; the other is of the address.
         what = error.filename or f"cannot listen at {args.host}:{args.port}"
@@ -70,6 +75,8 @@ def _serve(args: argparse.Namespace) -> int:
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    if not isinstance(ended_by, signal.Signals):
+        return ended_by
     return EXIT_INTERRUPTED if ended_by is signal.SIGINT else 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from servers.choice import OriginChoice
 from servers.http1 import Body, Request, ResponseHead, find
 from testbed.node import (
     Address,
@@ -37,20 +38,29 @@ FIRST_PAUSE_SECONDS = 0.1
 
 
 class Downloader:
-    """A node that downloads one file from the origin.
+    """A node that downloads one file from an origin.
 
     Args:
-      origin: Address of the file host.
+      origin: Address of the file host, or how one of several is chosen: again after each failure, as
+        all of them have the same file under the same entity tag.
       path: Percent-encoded absolute path of the file.
       storage: Where the file goes; its size is the size that is expected.
       expected_sha256: What the content must hash to, or None where it cannot differ (simulation).
     """
 
     def __init__(
-        self, origin: Address, path: str, storage: Storage, expected_sha256: str | None
+        self,
+        origin: Address | OriginChoice,
+        path: str,
+        storage: Storage,
+        expected_sha256: str | None,
     ) -> None:
         self.tally = Tally()
-        self._origin = origin
+        self._choice = origin if isinstance(origin, OriginChoice) else None
+        self._origin = ("", 0) if isinstance(origin, OriginChoice) else origin
+        self._has_taken = False
+        self._failed_origin: Address | None = None
+        """The origin that the last attempt was cut off by."""
         self._path = path
         self._storage = storage
         self._expected = expected_sha256
@@ -87,14 +97,26 @@ class Downloader:
                 return self._failed(reason, now)
             case Started(scheduled_seconds=scheduled):
                 self._scheduled = scheduled
-                return [Dial(self._origin, HTTP_WIRE)]
+                return self._dial()
             case Woken() if self._retry_at is not None and now >= self._retry_at:
                 self._retry_at = None
-                return [Dial(self._origin, HTTP_WIRE)]
+                return self._dial()
             case Stopping():
                 self._retry_at = None
                 self._done = True
+                self._give_back()
         return []
+
+    def _dial(self) -> list[Effect]:
+        if self._choice is not None:
+            self._origin = self._choice.take(self._failed_origin)
+            self._has_taken = True
+        return [Dial(self._origin, HTTP_WIRE)]
+
+    def _give_back(self) -> None:
+        if self._choice is not None and self._has_taken:
+            self._has_taken = False
+            self._choice.give_back(self._origin)
 
     def _ask(self, link: LinkId, now: float) -> list[Effect]:
         headers = [("Host", f"{self._origin[0]}:{self._origin[1]}")]
@@ -183,6 +205,8 @@ class Downloader:
     def _failed(self, reason: str, now: float) -> list[Effect]:
         """The connection is gone: try again where it broke off, unless that has led nowhere."""
         self._link = None
+        self._failed_origin = self._origin
+        self._give_back()
         self._attempts_left -= 1
         if not self._attempts_left:
             return self._give_up(reason)
@@ -197,6 +221,7 @@ class Downloader:
     def _end(self, finished: Finished, *, violation: bool = False) -> list[Effect]:
         self._done = True
         self._retry_at = None
+        self._give_back()
         hang_up: list[Effect] = []
         if self._link is not None:
             hang_up.append(HangUp(self._link, finished.reason or "done", violation))

@@ -122,6 +122,7 @@ def placed_host(
             (settings.host, settings.port),
             {HTTP_WIRE: wire},
             accepts=HTTP_WIRE,
+            shares_port=settings.shares_port,
             uplink=Pacer(settings.uplink_bytes_per_second),
             downlink=Pacer(math.inf),
             connection_limit=max(

@@ -22,6 +22,9 @@ class HostSettings:
     port: int = 0
     """0 takes a free one."""
 
+    shares_port: bool = False
+    """Whether other processes, that say so too, listen at the same port: `servers.workers`."""
+
     uplink_bytes_per_second: float = math.inf
     """Shared by all connections."""
 

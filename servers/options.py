@@ -59,6 +59,13 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let clients store and remove files, with PUT and DELETE; resumable (default: no)",
     )
+    parser.add_argument(
+        "--workers",
+        metavar="K",
+        type=_count,
+        default=1,
+        help="processes on the same port, each with 1/K of the uplink and connections (default: 1)",
+    )
     limits = parser.add_argument_group("limits")
     limits.add_argument(
         "--upload-limit",

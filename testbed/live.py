@@ -135,15 +135,18 @@ class LiveWorld:
         latency_seconds: float = 0.0,
         delays: Mapping[str, float] | None = None,
         connection_limit: int = 4096,
+        shares_port: bool = False,
     ) -> LiveStation:
         """Give a node a place. With `accepts`, the name of a wire, it listens from now on.
+
+        Other processes may listen at the same port if all of them say `shares_port`.
 
         Raises:
           OSError: the address cannot be listened at.
         """
         station = LiveStation(self, node, address, wires, uplink, downlink, latency_seconds, delays)
         if accepts is not None:
-            station.listen(accepts, connection_limit)
+            station.listen(accepts, connection_limit, shares_port=shares_port)
         self.stations.append(station)
         return station
 
@@ -286,13 +289,14 @@ class LiveStation(Station):
 
     # --- Accepting --------------------------------------------------------------------------
 
-    def listen(self, wire: str, connection_limit: int) -> None:
+    def listen(self, wire: str, connection_limit: int, *, shares_port: bool = False) -> None:
         """Accept links of this wire; the address learns its port.
 
         Raises:
           OSError: the address cannot be listened at.
         """
-        self._listener = listen(self.address, shaped=self.shaped or self.shaped_down)
+        shaped = self.shaped or self.shaped_down
+        self._listener = listen(self.address, shaped=shaped, shares_port=shares_port)
         limit_unsent(self._listener, UNPROVED_UNSENT_BYTES)
         self.address = self._listener.getsockname()[:2]
         self._accepts = wire

@@ -91,19 +91,20 @@ class SimulatedLink(Link):
             far._waiting_bytes += payload
         if self._way is not None:
             world.call_at(self._way.reserve(size, world.time), self._arrive, message, size, payload)
-            return
-        self._arrive(message, size, payload)
+        elif payload or far._waiting_messages:
+            self._arrive(message, size, payload)
+        else:
+            # What `_arrive` does, written out for the messages that nothing holds up: nearly all.
+            downlink = far.station.downlink
+            free_at, earliest = downlink.free_at, world.time - downlink.burst_seconds
+            start = free_at if free_at > earliest else earliest
+            downlink.free_at = start + size / downlink.bytes_per_second
+            world.arrived.append((deliver, far, message))
 
     def _arrive(self, message: Message, size: int, payload: int) -> None:
         """The way is behind it: let the far end's downlink have it."""
         far, world = self.far, self.station.world
-        # `Pacer.reserve`, written out here and below: a call less for every message.
-        downlink = far.station.downlink
-        earliest = world.time - downlink.burst_seconds
-        free_at = downlink.free_at
-        passes_at = (free_at if free_at > earliest else earliest) + size / downlink.bytes_per_second
-        downlink.free_at = passes_at
-        downlink.reserved_bytes += size
+        passes_at = far.station.downlink.reserve(size, world.time)
         if payload:
             far._waiting_messages += 1
             far._arrivals_clear_at = passes_at
@@ -166,11 +167,12 @@ def deliver(link: SimulatedLink, message: Message) -> None:
 def deliver_each(links: list[SimulatedLink], message: Message) -> None:
     """Hand a control message to the nodes at many ends, one after the other."""
     size = message.size_bytes
+    now = links[0].station.world.time
     for link in links:
         station = link.station
         station.ledger.downloaded_wire_bytes += size
         if link.up:
-            station.take(Received(link.id, message), station.world.time)
+            station.take(Received(link.id, message), now)
 
 
 class SimulatedStation(Station):
@@ -236,36 +238,31 @@ class SimulatedStation(Station):
 
     # --- One message to many ----------------------------------------------------------------
 
-    def transmit_each(self, links: list[Link], message: Message) -> None:
+    def transmit_each(
+        self,
+        links: list[SimulatedLink],  # type: ignore[override]
+        message: Message,
+    ) -> None:
         """Let a control message arrive at many far ends, in one call where nothing is before it.
 
         The same as `transmit` for each. HAVE is half of all messages.
         """
-        world = self.world
+        now = self.world.time
         size = message.size_bytes
         at_once: list[SimulatedLink] = []
         for link in links:
-            assert isinstance(link, SimulatedLink)
-            if link._ended:
-                continue
-            if link._way is not None:
+            far = link.far
+            if link._ended or far._waiting_messages or link._way is not None:
                 link.transmit(message)
                 continue
-            self.ledger.uploaded_wire_bytes += size
-            far = link.far
             downlink = far.station.downlink
-            earliest = world.time - downlink.burst_seconds
-            free_at = downlink.free_at
+            free_at, earliest = downlink.free_at, now - downlink.burst_seconds
             start = free_at if free_at > earliest else earliest
             downlink.free_at = start + size / downlink.bytes_per_second
-            downlink.reserved_bytes += size
-            if far._waiting_messages:
-                far._waiting_messages += 1
-                world.call_at(far._arrivals_clear_at, far._deliver_late, message)
-            else:
-                at_once.append(far)
+            at_once.append(far)
         if at_once:
-            world.arrived.append((deliver_each, at_once, message))
+            self.ledger.uploaded_wire_bytes += size * len(at_once)
+            self.world.arrived.append((deliver_each, at_once, message))
 
     # --- Leaving ----------------------------------------------------------------------------
 

@@ -43,14 +43,19 @@ def new_socket(*, shaped: bool, host: str = "") -> socket.socket:
     return sock
 
 
-def listen(address: Address, *, shaped: bool) -> socket.socket:
+def listen(address: Address, *, shaped: bool, shares_port: bool = False) -> socket.socket:
     """Listen at an address; port 0 takes a free one.
+
+    Args:
+      shares_port: Others of this user may listen there too; each gets a part of the connections.
 
     Raises:
       OSError: the port is in use, or the address is not this machine's.
     """
     sock = new_socket(shaped=shaped, host=address[0])
     try:
+        if shares_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if sock.family == socket.AF_INET6:  # IPv4 comes by its own name, not as a kind of IPv6.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -60,6 +65,34 @@ def listen(address: Address, *, shaped: bool) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def hold_port(address: Address) -> socket.socket:
+    """Take a port that others of this user may listen at, and do not listen; port 0 takes a free one.
+
+    Raises:
+      OSError: the port is in use by somebody who does not share it.
+    """
+    sock = new_socket(shaped=False, host=address[0])
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)  # Without sharing first: a host that is there already is not joined.
+    except BaseException:
+        sock.close()
+        raise
+    shared = new_socket(shaped=False, host=address[0])
+    try:
+        taken = sock.getsockname()[:2]
+        sock.close()
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        shared.bind(taken)
+    except BaseException:
+        shared.close()
+        raise
+    return shared
 
 
 def limit_unsent(sock: socket.socket, size_bytes: int) -> None:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from testbed.link import Pacer, RateMeter
+from testbed.link import CATCH_UP_SECONDS, Pacer, RateMeter
 from testbed.node import (
     Address,
     Departed,
@@ -201,14 +201,17 @@ class Station:
         effects = node.handle(event, now)
         if effects:
             self._carry_out(effects, now)
-        if not self._payload_waiting and self.uplink.backlogged:
-            self.uplink.backlogged = False
-            self.uplink_meter.idle()
+            if not self._payload_waiting and self.uplink.backlogged:
+                self._uplink_idles()
         deadline = node.deadline
         if deadline is not None:
             alarm_at = self._alarm_at
             if alarm_at is None or deadline < alarm_at:
                 self._set_alarm(deadline)
+
+    def _uplink_idles(self) -> None:
+        self.uplink.backlogged = False
+        self.uplink_meter.idle()
 
     # --- What a world provides --------------------------------------------------------------
 
@@ -258,7 +261,12 @@ class Station:
             if message.payload_bytes:
                 self._queue.append(Departed(link_id, False))
             return
-        departs_at = self.uplink.reserve(message.size_bytes, now)
+        # `Pacer.reserve`, written out: a call less for every message.
+        uplink, size = self.uplink, message.size_bytes
+        earliest = now - (CATCH_UP_SECONDS if uplink.backlogged else uplink.burst_seconds)
+        start = uplink.free_at if uplink.free_at > earliest else earliest
+        uplink.free_at = departs_at = start + size / uplink.bytes_per_second
+        uplink.reserved_bytes += size
         if message.payload_bytes:
             self._send_payload(link, message, departs_at if departs_at > now else now, now)
             return
@@ -282,7 +290,11 @@ class Station:
             if link is None:
                 continue
             if link.clear_at < now:
-                together.setdefault(link.latency_seconds, []).append(link)
+                alike = together.get(link.latency_seconds)
+                if alike is None:
+                    together[link.latency_seconds] = [link]
+                else:
+                    alike.append(link)
             else:
                 self._send(link_id, message, now)
         for latency_seconds, alike in together.items():
@@ -321,6 +333,8 @@ class Station:
         writable = up and link.has_room
         link.blocked = up and not writable
         self.feed(Departed(link.id, writable))
+        if not self._payload_waiting and self.uplink.backlogged and not self._busy:
+            self._uplink_idles()
 
     def _hang_up(self, effect: HangUp, now: float) -> None:
         link = self.links.get(effect.link)

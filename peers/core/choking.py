@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from random import Random
 
-from peers.core.session import Phase, Session
+from peers.core.session import Session
 from testbed.node import LinkId
 
 #: BEP 3: who is choked changes once in ten seconds, so that TCP has time to reach its rate.
@@ -41,9 +41,13 @@ class Everybody:
     def waiting(self, sessions: Iterable[Session], ours: int) -> Session | None:
         """Say who is to be unchoked next."""
         for session in sessions:
-            if session.am_choking and not session.granted and could_use(session, ours):
+            if session.am_choking and not session.granted and session.could_use(ours):
                 return session
         return None
+
+    def anybody_waits(self, sessions: Iterable[Session], ours: int) -> bool:
+        """Whether `waiting` would name somebody."""
+        return self.waiting(sessions, ours) is not None
 
     def room(self, now: float) -> bool:
         """Whether one more may be unchoked, if one is waiting."""
@@ -107,7 +111,7 @@ class UnchokeSlots(Everybody):
         waiting = [
             session
             for session in sessions
-            if session.am_choking and not session.granted and could_use(session, ours)
+            if session.am_choking and not session.granted and session.could_use(ours)
         ]
         for session in waiting:
             if session.link == self._optimistic:
@@ -160,8 +164,3 @@ class UnchokeSlots(Everybody):
         [chosen] = self._rng.choices(others, weights)
         self._optimistic = chosen.link
         self._newcomers.clear()
-
-
-def could_use(session: Session, ours: int) -> bool:
-    """Whether a peer would have something to ask for if it were unchoked."""
-    return session.peer_interested and session.phase is Phase.OPEN and bool(ours & ~session.pieces)

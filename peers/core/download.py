@@ -16,10 +16,10 @@ from peers.core.progress import PieceProgress
 from peers.core.session import Phase, Session
 from peers.core.state import PeerState
 from peers.messages import (
+    INTERESTED,
+    NOT_INTERESTED,
     Block,
     Have,
-    Interested,
-    NotInterested,
     RejectRequest,
     Request,
     SuggestPiece,
@@ -79,7 +79,7 @@ class Download:
         if bit & (state.unasked if self._returns_grants else state.missing):
             if not session.am_interested:
                 session.am_interested = True
-                out.append(Send(session.link, Interested()))
+                out.append(Send(session.link, INTERESTED))
             if not session.peer_choking:
                 self.ask(session, now, out)
 
@@ -91,7 +91,7 @@ class Download:
     def _tell_interest(self, session: Session, out: list[Effect]) -> None:
         if not session.am_interested and session.pieces & self._of_interest():
             session.am_interested = True
-            out.append(Send(session.link, Interested()))
+            out.append(Send(session.link, INTERESTED))
 
     def _of_interest(self) -> int:
         """The pieces for which it is worth being unchoked."""
@@ -161,7 +161,7 @@ class Download:
     def _lose_interest(session: Session, out: list[Effect]) -> None:
         session.am_interested = False
         session.put_off = True
-        out.append(Send(session.link, NotInterested()))
+        out.append(Send(session.link, NOT_INTERESTED))
 
     def release_all(self, session: Session, now: float, out: list[Effect]) -> None:
         """The peer will not send what it was asked for: others may be asked."""
@@ -195,7 +195,8 @@ class Download:
         """A piece is free again, and a place in flight: any other may have something to ask for now."""
         for other in self._state.sessions.values():
             if other is not session:
-                self._tell_interest(other, out)
+                if not other.am_interested:
+                    self._tell_interest(other, out)
                 if not other.peer_choking and not other.outstanding:
                     self.ask(other, now, out)
 
@@ -264,21 +265,24 @@ class Download:
         state = self._state
         bit, missing, everything = state.space.bits[piece], state.missing, state.space.all
         has_place_again = state.in_flight.bit_count() == state.config.pieces_in_flight - 1
+        of_interest = self._of_interest() if has_place_again else 0
         to_tell: list[LinkId] = []
         out.append(SendEach(to_tell, Have(piece)))
         for other in state.sessions.values():
             pieces = other.pieces
-            tell = not pieces & bit  # A peer that has the piece does not ask for it.
-            if not tell and not pieces & missing:
+            if not pieces & bit:
+                if other.phase is not Phase.AWAITING_HANDSHAKE:
+                    to_tell.append(other.link)
+            elif not pieces & missing:
+                # It has the piece and would not ask for it. But who has nothing more for us may be a
+                # super-seeding origin (BEP 16), which waits to hear of it before its next offer.
                 if other.am_interested:
                     self._lose_interest(other, out)
-                # Who has nothing more for us may be a super-seeding origin (BEP 16), which waits to
-                # hear of the piece before it offers the next.
-                tell = pieces != everything
-            if tell and other.phase is not Phase.AWAITING_HANDSHAKE:
-                to_tell.append(other.link)
-            if has_place_again:
-                self._tell_interest(other, out)
+                if pieces != everything and other.phase is not Phase.AWAITING_HANDSHAKE:
+                    to_tell.append(other.link)
+            if pieces & of_interest and not other.am_interested:
+                other.am_interested = True
+                out.append(Send(other.link, INTERESTED))
 
 
 def _transfer(

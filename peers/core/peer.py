@@ -142,9 +142,9 @@ class PeerNode:
                 self._received_first(session, message, now, out)
                 return out
             session.heard_at = now
-            half, method = taker
+            uploads, method = taker
             try:
-                method(getattr(self, half), session, message, now, out)
+                method(self._upload if uploads else self._download, session, message, now, out)
             except ProtocolViolation as violation:
                 self._violated(session, violation, now, out)
         elif type(event) is Departed:
@@ -454,10 +454,11 @@ _TAKEN_BY: dict[type, tuple[str, Callable[..., None]] | None] = {
     Extended: ("", PeerNode._on_extended),
 }
 
-#: What comes again and again in an open session, with and without BEP 6: looked up once a message.
+#: What comes again and again in an open session, with and without BEP 6, and whether it is for the half
+#: that uploads: looked up once a message.
 _TAKEN_FAST = {
-    kind: part
+    kind: (part[0] == "_upload", part[1])
     for kind, part in _TAKEN_BY.items()
-    if part and part[0] and kind in TRANSITIONS[Phase.OPEN]
+    if part and part[0] in ("_upload", "_download") and kind in TRANSITIONS[Phase.OPEN]
 }
 _TAKEN_PLAIN = {kind: part for kind, part in _TAKEN_FAST.items() if kind not in FAST_ONLY}

@@ -17,10 +17,8 @@ from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Protocol
 
-from peers.core.session import Phase, Session
-
-#: A grant that has not been used for this time no longer counts as one that keeps the uplink full.
-PATIENCE_SECONDS = 0.030
+from peers.core.session import Session
+from peers.core.state import PATIENCE_SECONDS
 
 #: Peers are served in this many classes by how far they have come.
 STEPS = 10
@@ -46,6 +44,9 @@ class Serving(Protocol):
     def waiting(self, sessions: Iterable[Session], ours: int) -> Session | None:
         """Say who is to be unchoked next, if there is room."""
 
+    def anybody_waits(self, sessions: Iterable[Session], ours: int) -> bool:
+        """Whether `waiting` would name somebody."""
+
     def room(self, now: float) -> bool:
         """Whether one more may be unchoked."""
 
@@ -68,8 +69,11 @@ class RotatingGrants:
     shares_blocks = False
     suggests = True
 
-    def __init__(self, grants: int, pieces: int, rng: Random) -> None:
+    def __init__(
+        self, grants: int, pieces: int, rng: Random, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
         self._wanted = grants
+        self._patience_seconds = patience_seconds
         self._step = max(1, pieces // STEPS)
         self._rng = rng
         self._number = 0
@@ -83,19 +87,23 @@ class RotatingGrants:
     def waiting(self, sessions: Iterable[Session], ours: int) -> Session | None:
         """Say who is next among those who want something and are not being served."""
         best: Session | None = None
-        best_key = (0.0, 0.0)
+        best_step, best_served, step_size = 0, 0.0, self._step
         for session in sessions:
-            if (
-                session.peer_interested
-                and session.am_choking
-                and not session.granted
-                and ours & ~session.pieces
-                and session.phase is Phase.OPEN
-            ):
-                key = (session.pieces.bit_count() // self._step, session.last_served)
-                if best is None or key < best_key:
-                    best, best_key = session, key
+            if session.am_choking and not session.granted:
+                pieces, served = session.pieces, session.last_served
+                step = pieces.bit_count() // step_size
+                if best is not None and (step, served) >= (best_step, best_served):
+                    continue
+                if session.could_use(ours):
+                    best, best_step, best_served = session, step, served
         return best
+
+    def anybody_waits(self, sessions: Iterable[Session], ours: int) -> bool:
+        """Whether `waiting` would name somebody."""
+        for session in sessions:
+            if session.am_choking and not session.granted and session.could_use(ours):
+                return True
+        return False
 
     def room(self, now: float) -> bool:
         """Whether another grant is needed to keep the uplink full."""
@@ -105,10 +113,13 @@ class RotatingGrants:
         if len(granted) >= self._wanted * OVERCOMMIT:
             return False
         in_use = 0
+        since = now - self._patience_seconds
         for session in granted:
-            if session.writable if session.queue else now - session.granted_at < PATIENCE_SECONDS:
+            if session.writable if session.queue else session.granted_at > since:
                 in_use += 1
-        return in_use < self._wanted
+                if in_use == self._wanted:
+                    return False
+        return True
 
     def surplus(self, sessions: Iterable[Session], now: float, *, seeding: bool) -> Sequence[Session]:
         """Nobody: a grant ends by itself."""

@@ -155,3 +155,7 @@ class Session:
         """Come into a phase; `next_phases` is its row of the table, looked up once."""
         self.phase = phase
         self.next_phases = TRANSITIONS[phase]
+
+    def could_use(self, ours: int) -> bool:
+        """Whether it would have something to ask for, of our pieces, if it were unchoked."""
+        return self.peer_interested and self.phase is Phase.OPEN and bool(ours & ~self.pieces)

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from random import Random
 
 from peers.core.choking import Everybody, UnchokeSlots
-from peers.core.serving import PATIENCE_SECONDS, RotatingGrants, Serving
+from peers.core.serving import RotatingGrants, Serving
 from peers.core.session import Session
 from peers.core.state import HangUpOrder, PeerConfig, PeerState
 from peers.core.suggesting import FreshPieces
-from peers.messages import Block, Cancel, Choke, RejectRequest, Request, SuggestPiece, Unchoke
+from peers.messages import CHOKE, UNCHOKE, Block, Cancel, RejectRequest, Request, SuggestPiece
 from peers.torrent import BLOCK_BYTES
 from testbed.errors import ProtocolViolation
 from testbed.node import Departed, Effect, Finished, LinkId, Send, Writable
@@ -29,7 +29,9 @@ REQUEST_LIMIT_BYTES = 8 * BLOCK_BYTES
 
 #: How a serving policy is made, by its name in a scenario; the first is the default.
 SERVINGS: Mapping[str, Callable[[PeerConfig, int, Random], Serving]] = {
-    "rotating grants": lambda config, pieces, rng: RotatingGrants(config.grants, pieces, rng),
+    "rotating grants": lambda config, pieces, rng: RotatingGrants(
+        config.grants, pieces, rng, config.patience_seconds
+    ),
     "unchoke slots": lambda config, pieces, rng: UnchokeSlots(config.unchoke_slots, rng),
     "everybody": lambda config, pieces, rng: Everybody(),
 }
@@ -111,9 +113,9 @@ class Upload:
             return
         session.granted_piece = piece
         session.queue.append(message)
-        if session.fast and begin + length == size and self._next_in_line() is not None:
+        if session.fast and begin + length == size and self._anybody_waits():
             session.am_choking = True
-            out.append(Send(session.link, Choke()))
+            out.append(Send(session.link, CHOKE))
         self.pump(now, out)
 
     def _may_ask(self, session: Session, piece: int) -> bool:
@@ -123,7 +125,7 @@ class Upload:
             return False
         if not state.ours & state.space.bits[piece]:
             return False
-        return session.granted_piece in (-1, piece) or self._next_in_line() is None
+        return session.granted_piece in (-1, piece) or not self._anybody_waits()
 
     def on_cancel(self, session: Session, message: Cancel, now: float, out: list[Effect]) -> None:
         """It no longer wants a block."""
@@ -139,6 +141,9 @@ class Upload:
     def _next_in_line(self) -> Session | None:
         return self._serving.waiting(self._interested.values(), self._state.ours)
 
+    def _anybody_waits(self) -> bool:
+        return self._serving.anybody_waits(self._interested.values(), self._state.ours)
+
     def fill_grants(self, now: float, out: list[Effect]) -> None:
         """Serve more peers if the uplink needs them."""
         serving = self._serving
@@ -150,7 +155,7 @@ class Upload:
                 self._suggest(session, self._fresh, out)
             serving.grant(session, now)
             session.am_choking = False
-            out.append(Send(session.link, Unchoke()))
+            out.append(Send(session.link, UNCHOKE))
 
     def suggest_nothing(self) -> None:
         """Leave it to the peers what to ask for."""
@@ -169,7 +174,7 @@ class Upload:
         sessions = state.sessions.values()
         for session in serving.surplus(sessions, now, seeding=not state.missing):
             session.am_choking = True
-            out.append(Send(session.link, Choke()))
+            out.append(Send(session.link, CHOKE))
             if not session.fast:
                 session.queue.clear()  # BEP 3: a choke cancels all that was asked.
             if not session.queue:
@@ -179,14 +184,14 @@ class Upload:
         self._serving.end(session)
         if not session.am_choking:
             session.am_choking = True
-            out.append(Send(session.link, Choke()))
+            out.append(Send(session.link, CHOKE))
         self.fill_grants(now, out)
 
     def look_after(self, session: Session, now: float, out: list[Effect]) -> None:
         """Give a grant that has not been used for long to somebody who waits."""
         unused = session.granted and not session.queue
         lapsed = unused and now - session.granted_at > self._state.config.lapse_seconds
-        if lapsed and self._next_in_line() is not None:
+        if lapsed and self._anybody_waits():
             self._end_grant(session, now, out)
 
     def look_at_grants(self, now: float, out: list[Effect]) -> None:
@@ -228,7 +233,7 @@ class Upload:
         else:
             self.fill_grants(now, out)
             if self._serving.granted:
-                self.look_at(now + PATIENCE_SECONDS)
+                self.look_at(now + state.config.patience_seconds)
             return
         request = session.queue.pop(0)
         piece, begin, length = request.piece, request.begin, request.length
@@ -268,10 +273,10 @@ class Upload:
                 self.fill_grants(now, out)
         elif not session.queue and (session.refused or not session.peer_interested):
             self._end_grant(session, now, out)
-        elif self._next_in_line() is None:
+        elif not self._anybody_waits():
             serving.rotate(session)
         elif not session.queue:
             self._end_grant(session, now, out)
         elif session.fast:
             session.am_choking = True
-            out.append(Send(session.link, Choke()))
+            out.append(Send(session.link, CHOKE))

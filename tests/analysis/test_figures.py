@@ -198,7 +198,7 @@ def test_sources_and_pieces_are_pictures_with_a_cell_for_each_client_and_piece()
     assert grid.images[0].get_array().shape == (2, 3)
     assert grid.images[0].get_array().mask.sum() == 1
     received = np.array([[1.0, 0.0, 0.0], [0.25, 0.75, 0.0]])
-    bars, who, *_ = figures_of_one_run.sources(received, "").axes
+    bars, who, *_ = figures_of_one_run.sources(received, 2, "").axes
     assert "62% came from the origin" in texts(bars.get_figure())
     assert who.images[0].get_array().mask.sum() == 3
 
@@ -229,7 +229,7 @@ def test_burden_has_a_bar_for_every_node():
     bars, lorenz = figures_of_nodes.upload_burden(burdens, "").axes
     assert sorted(bar.get_height() for bar in bars.patches) == [0, 0, 0, 0.5, 0.5, 0.5, 1.5, 3]
     assert len(lorenz.lines) == 3
-    assert "server: Gini 0.75, Jain 0.25" in texts(lorenz.get_figure())
+    assert "server: Gini 0.750, Jain 0.250" in texts(lorenz.get_figure())
 
 
 def test_clients_that_never_finish_keep_the_distribution_below_all():

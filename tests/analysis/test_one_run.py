@@ -98,7 +98,7 @@ def test_pictures_of_a_large_swarm_have_a_limited_size():
     assert arrivals.shape == (one_run.MOST_ROWS, one_run.MOST_COLUMNS)
     assert not np.isnan(arrivals).any()
     received = one_run.received_from(opened)
-    assert received.shape == (one_run.MOST_ROWS, one_run.MOST_COLUMNS + 1)
+    assert received.shape == (one_run.MOST_SOURCES, one_run.MOST_SOURCES + 1)
     assert received.sum(axis=1) == pytest.approx(1.0)  # Each has the whole file from somebody.
 
 

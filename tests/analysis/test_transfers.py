@@ -40,6 +40,7 @@ def test_every_row_comes_once_with_its_trial(folder, monkeypatch):
     monkeypatch.setattr(transfers, "BATCH_ROWS", 100)
     counts = {}
     for trial, some in load(folder).transfers.by_trial(["node_id"]):
+        assert len(some) <= 100
         counts[trial] = counts.get(trial, 0) + len(some)
     assert counts == {
         ("origin apart", architecture, clients, repeat): clients * each

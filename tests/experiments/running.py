@@ -27,6 +27,8 @@ class Ended:
     """Of the run or the experiment; empty if there is none."""
     said: str
     """On standard error."""
+    reasons: tuple[str, ...] = ()
+    """Why the run is not complete."""
 
     @property
     def variants(self) -> dict[str, dict[str, Any]]:
@@ -50,7 +52,7 @@ def run_command(*arguments: str | Path) -> Ended:
             exit_code = int(ended.code or 0)
     lines = out.getvalue().splitlines()
     last = json.loads(lines[-1]) if lines else {}
-    return Ended(exit_code, last.get("summary", {}), err.getvalue())
+    return Ended(exit_code, last.get("summary", {}), err.getvalue(), tuple(last.get("reasons", ())))
 
 
 @contextlib.contextmanager

@@ -13,8 +13,7 @@ import pytest
 import trio
 
 from servers.host_settings import HostSettings
-from tests.servers.running import HostProcess as Host
-from tests.servers.running import exchange, fetch, in_thread, running
+from tests.servers.running import HostProcess, exchange, fetch, in_thread, running
 from tests.worlds.simulating import make_plan, simulate, small_scenario
 
 pytestmark = pytest.mark.sockets
@@ -206,7 +205,7 @@ async def resume(ask, where):
 
 @pytest.mark.trio
 async def test_an_upload_survives_a_killed_host(tmp_path):
-    first = await in_thread(Host, tmp_path, "--writable")
+    first = await in_thread(HostProcess, tmp_path, "--writable")
     try:
         sock = await in_thread(
             half_of_a_put,
@@ -225,7 +224,7 @@ async def test_an_upload_survives_a_killed_host(tmp_path):
     finally:
         first.close()
     assert not (tmp_path / "file").exists()
-    second = await in_thread(Host, tmp_path, "--writable")
+    second = await in_thread(HostProcess, tmp_path, "--writable")
     try:
         await resume(
             lambda *args, **more: in_thread(lambda: request(second.address, *args, **more)), where
@@ -237,7 +236,7 @@ async def test_an_upload_survives_a_killed_host(tmp_path):
 
 @pytest.mark.trio
 async def test_what_a_killed_host_had_of_a_plain_upload_is_swept_up_by_the_next(tmp_path):
-    first = await in_thread(Host, tmp_path, "--writable")
+    first = await in_thread(HostProcess, tmp_path, "--writable")
     try:
         sock = await in_thread(half_of_a_put, first.address, "/file")
         await until(lambda: area_of(tmp_path))
@@ -246,7 +245,7 @@ async def test_what_a_killed_host_had_of_a_plain_upload_is_swept_up_by_the_next(
         sock.close()
     finally:
         first.close()
-    second = await in_thread(Host, tmp_path, "--writable")
+    second = await in_thread(HostProcess, tmp_path, "--writable")
     try:
         assert area_of(tmp_path) == []
     finally:

@@ -42,7 +42,7 @@ def test_a_run_that_meets_its_limit_fails_with_the_reason(world, tmp_path):
     path = write(tmp_path, STUCK.replace("every 1 s", "every 30 s"))
     ended = run_command(path, "--world", world, "--output", tmp_path / "out")
     assert ended.exit_code == 1
-    (reason,) = ended.summary["reasons"][:1]
+    reason = ended.reasons[0]
     assert "not done within 5 s" in reason
     assert "of 3 clients unfinished" in reason
 

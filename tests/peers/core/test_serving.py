@@ -6,8 +6,9 @@ import pytest
 
 from peers import messages as m
 from peers.core.bitfield import PieceSpace
-from peers.core.serving import OVERCOMMIT, PATIENCE_SECONDS, RotatingGrants
+from peers.core.serving import OVERCOMMIT, RotatingGrants
 from peers.core.session import Phase, Session
+from peers.core.state import PATIENCE_SECONDS
 from testbed.node import LinkId
 
 SPACE = PieceSpace(20)
@@ -87,6 +88,13 @@ def test_grants_that_lie_unused_make_room_for_others_up_to_a_bound(grants):
         given += 1
         now += PATIENCE_SECONDS
     assert given == 2 * OVERCOMMIT
+
+
+def test_unused_grant_counts_as_in_use_for_as_long_as_its_peer_is_away():
+    patient = RotatingGrants(1, SPACE.count, Random(0), patience_seconds=0.4)
+    patient.grant(session(patient, 1), 0.0)
+    assert not patient.room(0.3)
+    assert patient.room(0.5)
 
 
 def test_link_that_takes_nothing_does_not_count_as_in_use(grants):
