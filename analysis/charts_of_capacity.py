@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import pandas as pd
+
 from analysis import figures_of_capacity
 from analysis.charts import Chart, Drawn
 from analysis.figure_style import in_both_forms
@@ -54,20 +56,25 @@ def saturation_chart(drawn: Drawn) -> Chart | None:
 
 
 def losses_chart(drawn: Drawn) -> Chart | None:
-    """Answer: where did the rest go? None where clients do not come at once, so no bound is near."""
-    if drawn.summary.scenario.arrivals != FLASH_CROWD:
+    """Answer: where did the rest go? None where clients do not come at once, so that no bound is near,
+    or requests were not recorded.
+    """
+    requests = drawn.measures.requests
+    if drawn.summary.scenario.arrivals != FLASH_CROWD or requests.first_of_node.empty:
         return None
     keys = ["placement", "architecture", "clients", "repeat"]
     by_trial = losses(
         drawn.trials.set_index(keys),
         drawn.run.nodes,
         drawn.run.transfers,
-        drawn.measures.requests,
+        requests,
         drawn.run.file_bytes,
     )
+    trials = drawn.trials.set_index(keys)
     # Faster than the fluid bound, by the bytes that bursts permit: nothing was lost.
-    every = drawn.trials.set_index(keys).index
-    lost = by_trial.reindex(every).fillna(0.0).groupby(["architecture", "clients"]).mean()
+    lossless = trials.index[trials["efficiency"] > 1]
+    known = pd.concat([by_trial, pd.DataFrame(0.0, index=lossless, columns=list(CAUSES))])
+    lost = known.groupby(level=["architecture", "clients"]).mean()
     if lost.empty:
         return None
     figure, narrow = in_both_forms(figures_of_capacity.where_the_rest_went, lost, drawn.note())

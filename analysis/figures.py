@@ -30,6 +30,7 @@ from analysis.figure_style import (
 )
 from analysis.statistics import Crossover
 from analysis.thresholds import split
+from analysis.wording import short_number
 from testbed.thresholds import Threshold
 
 MEBIBYTE = 1024 * 1024
@@ -62,7 +63,7 @@ def completion_time(
     if found is not None:
         _mark_crossover(axes, found, int(trials["clients"].min()), in_words=form is Form.WIDE)
     _key_above(axes, [("-", "median of the repeats"), ("--", "lower bound")])
-    label_ends(axes, ends, lambda value: f"{value:.3g} s")
+    label_ends(axes, ends, lambda value: f"{short_number(value)} s")
     paper_note(figure, note)
     return figure
 
@@ -87,7 +88,7 @@ def typical_client(trials: pd.DataFrame, note: str, *, form: Form = Form.WIDE) -
         axes.set_ylim(top=highest * 1.08)
         axes.set_title(f"The {name} client")
         axes.set_ylabel("seconds since joining")
-        label_ends(axes, ends, lambda value: f"{value:.3g} s")
+        label_ends(axes, ends, lambda value: f"{short_number(value)} s")
     _line_key(panels[0], [(":", "last client")], "upper left")
     paper_note(figure, note)
     return figure
@@ -108,10 +109,10 @@ def origin_traffic(
     figure, (copies, share) = new_figure(2, height_inches=3.7, form=form)
     ends = _curves(copies, trials, "origin_copies")
     copies.set_yscale("log", base=2)
-    copies.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    copies.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
     copies.set_ylabel("copies of the file")
     copies.set_title("The origin sends …")
-    label_ends(copies, ends, lambda value: f"{value:.3g}")
+    label_ends(copies, ends, short_number)
 
     ends = _curves(share, trials, "offload")
     colour = LOOKS["swarm"].colour
@@ -144,7 +145,7 @@ def goodput(trials: pd.DataFrame, note: str, *, form: Form = Form.WIDE) -> Figur
     rate.set_ylabel("verified payload of all clients (MiB/s)")
     rate.set_title("What arrives in a second")
     _line_key(rate, [("--", "most possible")], "upper left")
-    label_ends(rate, ends, lambda value: f"{value:.3g}")
+    label_ends(rate, ends, short_number)
 
     ends = _curves(used, trials, "uplink_utilisation")
     used.set_ylim(0, 1.05)
@@ -198,7 +199,7 @@ def efficiency(
 def _time_axis(axes: Axes, longest: float, shortest: float) -> None:
     if longest > LEAST_RATIO_FOR_LOGARITHMS * shortest:
         axes.set_yscale("log", base=2)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
     else:
         axes.set_ylim(0, longest * 1.08)
 

@@ -19,7 +19,7 @@ from matplotlib.ticker import (
 
 from analysis.burden import gini, jain, lorenz
 from analysis.figure_style import LOOKS, MUTED, Form, new_figure, paper_note
-from analysis.wording import number
+from analysis.wording import number, short_number
 
 MOST_BARS = 120
 
@@ -54,7 +54,7 @@ def upload_burden(burdens: pd.DataFrame, note: str, *, form: Form = Form.WIDE) -
         origin = rows["role"].to_numpy() == "origin"
         for x, height in zip(at[origin], heights[origin], strict=True):
             bars.annotate(
-                f"{look.name}'s origin: {height:.3g}",
+                f"{look.name}'s origin: {short_number(height)}",
                 (x + width / 2, height),
                 xytext=(4, 1),
                 textcoords="offset points",
@@ -87,7 +87,7 @@ def upload_burden(burdens: pd.DataFrame, note: str, *, form: Form = Form.WIDE) -
     bars.set_yscale("symlog", linthresh=lowest, linscale=0.4)
     bars.yaxis.set_major_locator(FixedLocator(_burden_ticks(lowest, float(by_node.max()))))
     bars.yaxis.set_minor_locator(NullLocator())
-    bars.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    bars.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
     bars.set_ylim(0, float(by_node.max()) * 1.4)
     bars.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     bars.grid(axis="x", visible=False)

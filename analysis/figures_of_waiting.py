@@ -32,6 +32,7 @@ from analysis.figure_style import (
 FloatArray = NDArray[np.float64]
 
 QUANTILES: Mapping[str, Literal["-", "--", ":"]] = {"p50": "-", "p90": "--", "p99": ":"}
+MOST_RATIO_FOR_FINE_TICKS = 1000.0
 MOST_STEPS = 400
 """Of a distribution: more are not seen, and are megabytes of SVG."""
 
@@ -43,15 +44,20 @@ def waiting_growth(
 
     Args:
       first_byte: Seconds; a row for each point: `architecture`, `clients`, `p50`, `p90`, `p99`, NaN
-        where there are too few clients to have one.
+        where there are too few clients to have one. All NaN in a world without requests: no panel.
       completion: The same of the whole file.
       note: Small print.
       form: Layout.
     """
-    figure, (first, whole) = new_figure(2, height_inches=3.9, form=form, key_rows=_rows(form))
-    _quantiles(first, first_byte, 1000.0)
-    first.set_ylabel("milliseconds since joining")
-    first.set_title("First useful byte")
+    known = bool(first_byte["p50"].notna().any())
+    count = 2 if known else 1
+    figure, panels = new_figure(count, height_inches=3.9, form=form, key_rows=_rows(form))
+    whole = panels[-1]
+    if known:
+        first = panels[0]
+        _quantiles(first, first_byte, 1000.0)
+        first.set_ylabel("milliseconds since joining")
+        first.set_title("First useful byte")
     _quantiles(whole, completion, 1.0)
     whole.set_ylabel("seconds since joining")
     whole.set_title("Whole file, verified")
@@ -89,18 +95,22 @@ def completion_distribution(
     Args:
       completions: Of one N: `architecture`, `completion_seconds`, and for how many clients
         (`nodes`) the row stands.
-      first_bytes: The same clients: `architecture`, `first_byte_seconds`.
+      first_bytes: The same clients: `architecture`, `first_byte_seconds`; all NaN: no panel.
       note: Small print.
       form: Layout.
     """
-    figure, (first, whole) = new_figure(2, height_inches=3.8, form=form, key_rows=1)
-    _distribution(first, first_bytes, "first_byte_seconds", scale=1000.0)
-    first.set_xlabel("milliseconds since joining")
-    first.set_title("First useful byte")
+    known = bool(first_bytes["first_byte_seconds"].notna().any())
+    figure, panels = new_figure(2 if known else 1, height_inches=3.8, form=form, key_rows=1)
+    whole = panels[-1]
+    if known:
+        first = panels[0]
+        _distribution(first, first_bytes, "first_byte_seconds", scale=1000.0)
+        first.set_xlabel("milliseconds since joining")
+        first.set_title("First useful byte")
     _distribution(whole, completions, "completion_seconds")
     whole.set_xlabel("seconds since joining")
     whole.set_title("Whole file, verified")
-    for axes in (first, whole):
+    for axes in panels:
         _share_axis(axes, "of the clients")
     handles, _ = whole.get_legend_handles_labels()
     key_above(figure, handles, 2)
@@ -162,9 +172,10 @@ def _quantiles(axes: Axes, points: pd.DataFrame, scale: float) -> None:
     clients_axis(axes, [int(one) for one in points["clients"]], panels_beside(axes))
     if heights and min(heights) > 0 and max(heights) > 5 * min(heights):
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
+        wide = max(heights) > MOST_RATIO_FOR_FINE_TICKS * min(heights)
+        axes.yaxis.set_major_locator(LogLocator(base=10, subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
         axes.yaxis.set_minor_locator(NullLocator())
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
     else:
         axes.set_ylim(bottom=0)
 

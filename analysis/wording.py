@@ -23,6 +23,11 @@ def plain_number(value: float, digits: int = 3) -> str:
     return f"{value:,.{min(max(decimals, 0), 9)}f}"
 
 
+def short_number(value: float) -> str:
+    """Write a number with three significant digits and no zeros behind them: `2.1`, `31,200`."""
+    return f"{float(f'{value:.3g}'):,.12g}"
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """Write a number, or the dash."""
     return UNKNOWN if value is None or math.isnan(value) else plain_number(value, digits)

@@ -239,8 +239,9 @@ def describe_run(slots: Sequence[Slot], scenario: Scenario, file_bytes: int) -> 
     estimate = run_seconds(slots, scenario, file_bytes)
     repeats = "once" if scenario.repeats == 1 else f"{scenario.repeats} times"
     trials = "1 trial" if len(slots) == 1 else f"{len(slots)} trials"
+    arms = " and ".join(scenario.architectures)
     return (
-        f"{scenario.name}: {format_bytes(file_bytes)} to N = {sweep} clients, server and swarm, "
+        f"{scenario.name}: {format_bytes(file_bytes)} to N = {sweep} clients, {arms}, "
         f"{repeats}: {trials}, about {format_seconds(estimate)}"
     )
 

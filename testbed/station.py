@@ -7,11 +7,12 @@ world adds only how bytes get from one link's end to the other's, and what time 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from testbed.link import CATCH_UP_SECONDS, Pacer, RateMeter
+from testbed.link import Pacer, RateMeter
 from testbed.node import (
     Address,
     Departed,
@@ -121,7 +122,7 @@ class Station:
         self._queue: deque[Event] = deque()
         self._busy = False
         self._payload_waiting = 0
-        self._alarm_at: float | None = None
+        self._alarm_at = math.inf
         self._next_link = 0
 
     def latency_to(self, remote: Address) -> float:
@@ -200,14 +201,10 @@ class Station:
         node = self.node
         effects = node.handle(event, now)
         if effects:
-            self._carry_out(effects, now)
-            if not self._payload_waiting and self.uplink.backlogged:
-                self._uplink_idles()
+            self.carry_out(effects, now)
         deadline = node.deadline
-        if deadline is not None:
-            alarm_at = self._alarm_at
-            if alarm_at is None or deadline < alarm_at:
-                self._set_alarm(deadline)
+        if deadline is not None and deadline < self._alarm_at:
+            self.set_alarm(deadline)
 
     def _uplink_idles(self) -> None:
         self.uplink.backlogged = False
@@ -221,7 +218,7 @@ class Station:
 
     # --- Rules of the contract --------------------------------------------------------------
 
-    def _carry_out(self, effects: list[Effect], now: float) -> None:
+    def carry_out(self, effects: list[Effect], now: float) -> None:
         """Apply effects, and those of the events that arise meanwhile."""
         queue = self._queue
         self._busy = True
@@ -229,7 +226,9 @@ class Station:
             while True:
                 for effect in effects:
                     if type(effect) is Send:
-                        self._send(effect.link, effect.message, now)
+                        self.send(effect.link, effect.message, now)
+                    elif type(effect) is SendEach:
+                        self.send_each(effect.links, effect.message, now)
                     else:
                         self._apply(effect, now)
                 if not queue:
@@ -238,12 +237,11 @@ class Station:
                 effects = self.node.handle(queue.popleft(), now)
         finally:
             self._busy = False
+            if not self._payload_waiting and self.uplink.backlogged:
+                self._uplink_idles()
 
     def _apply(self, effect: Effect, now: float) -> None:
         kind = type(effect)
-        if kind is SendEach:
-            self._send_each(effect.links, effect.message, now)  # type: ignore[union-attr]
-            return
         if kind is Dial:
             self.dial(effect.remote, effect.wire)  # type: ignore[union-attr]
         elif kind is HangUp:
@@ -253,7 +251,8 @@ class Station:
         elif kind is Finished:
             self._finish(effect, now)  # type: ignore[arg-type]
 
-    def _send(self, link_id: LinkId, message: Message, now: float) -> None:
+    def send(self, link_id: LinkId, message: Message, now: float) -> None:
+        """Send one message. A world may do what this does in fewer steps."""
         link = self.links.get(link_id)
         if link is None:
             # The link went down in the same moment; the node learns it from the queue. It may be
@@ -261,12 +260,7 @@ class Station:
             if message.payload_bytes:
                 self._queue.append(Departed(link_id, False))
             return
-        # `Pacer.reserve`, written out: a call less for every message.
-        uplink, size = self.uplink, message.size_bytes
-        earliest = now - (CATCH_UP_SECONDS if uplink.backlogged else uplink.burst_seconds)
-        start = uplink.free_at if uplink.free_at > earliest else earliest
-        uplink.free_at = departs_at = start + size / uplink.bytes_per_second
-        uplink.reserved_bytes += size
+        departs_at = self.uplink.reserve(message.size_bytes, now)
         if message.payload_bytes:
             self._send_payload(link, message, departs_at if departs_at > now else now, now)
             return
@@ -281,7 +275,7 @@ class Station:
             enters_at = link.clear_at + link.latency_seconds
         self.clock.call_at(enters_at, link.transmit, message)
 
-    def _send_each(self, link_ids: list[LinkId], message: Message, now: float) -> None:
+    def send_each(self, link_ids: list[LinkId], message: Message, now: float) -> None:
         """Send a control message on many links; those that wait for the same moment go together."""
         links = self.links
         together: dict[float, list[Link]] = {}
@@ -296,7 +290,7 @@ class Station:
                 else:
                     alike.append(link)
             else:
-                self._send(link_id, message, now)
+                self.send(link_id, message, now)
         for latency_seconds, alike in together.items():
             self.uplink.reserve(len(alike) * message.size_bytes, now)
             enters_at = now + latency_seconds
@@ -358,18 +352,19 @@ class Station:
 
     # --- The node's deadline ----------------------------------------------------------------
 
-    def _set_alarm(self, deadline: float) -> None:
+    def set_alarm(self, deadline: float) -> None:
+        """Wake the node at its deadline, or sooner if it has a sooner one by then."""
         self._alarm_at = deadline
         self.clock.call_at(deadline, self._ring, deadline)
 
     def _ring(self, rang_for: float) -> None:
         if rang_for != self._alarm_at:
             return  # An earlier deadline replaced this one and has been served.
-        self._alarm_at = None
+        self._alarm_at = math.inf
         deadline = self.node.deadline
         if deadline is None:
             return
         if deadline <= self.clock.now():
             self.feed(Woken())
         else:
-            self._set_alarm(deadline)
+            self.set_alarm(deadline)

@@ -76,7 +76,7 @@ class Download:
         session.pieces |= bit
         session.counted |= bit
         self._picker.peer_has(piece)
-        if bit & (state.unasked if self._returns_grants else state.missing):
+        if (state.unasked if self._returns_grants else state.missing) & bit:
             if not session.am_interested:
                 session.am_interested = True
                 out.append(Send(session.link, INTERESTED))
@@ -137,7 +137,7 @@ class Download:
         outstanding, config = session.outstanding, state.config
         while not session.peer_choking and len(outstanding) <= config.request_ahead_blocks:
             wanted = session.pieces & state.unasked
-            if not wanted or state.in_flight.bit_count() >= config.pieces_in_flight:
+            if not wanted or state.in_flight.bit_count() >= state.in_flight_limit:
                 if not outstanding and session.am_interested and self._returns_grants:
                     self._lose_interest(session, out)
                 return
@@ -256,6 +256,7 @@ class Download:
             return
         state.ours |= bit
         state.missing &= ~bit
+        state.limit_in_flight()
         state.tally.pieces_held += 1
         out.append(Observe(_transfer(piece, size, progress, session, now)))
         self._tell_others(piece, out)
@@ -264,7 +265,7 @@ class Download:
     def _tell_others(self, piece: int, out: list[Effect]) -> None:
         state = self._state
         bit, missing, everything = state.space.bits[piece], state.missing, state.space.all
-        has_place_again = state.in_flight.bit_count() == state.config.pieces_in_flight - 1
+        has_place_again = state.in_flight.bit_count() == state.in_flight_limit - 1
         of_interest = self._of_interest() if has_place_again else 0
         to_tell: list[LinkId] = []
         out.append(SendEach(to_tell, Have(piece)))

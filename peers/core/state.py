@@ -29,6 +29,11 @@ LAPSE_SECONDS = 1.0
 #: 400 ms and N = 8 a swarm took 1.21 times as long as without delay, with it 1.10.
 PATIENCE_SECONDS = 0.030
 
+#: Until so many times `pieces_in_flight` are missing a peer asks for twice as many at a time. What is
+#: asked for in too many places costs only at the end, and a peer that has no place left refuses grants:
+#: simulated with N = 200, a sixth fewer messages, and the makespan within its spread over seeds.
+END_IN_FLIGHTS = 6
+
 HangUpOrder = Callable[[Session, str, float, list[Effect]], None]
 """Ends a connection for a reason that is no fault of the remote."""
 
@@ -79,6 +84,7 @@ class PeerState:
         "banned",
         "config",
         "in_flight",
+        "in_flight_limit",
         "missing",
         "ours",
         "sessions",
@@ -112,8 +118,17 @@ class PeerState:
         """Pieces that somebody was asked for."""
         self.unasked = self.missing
         """Pieces that are missing and that nobody was asked for: what makes a peer interesting."""
+        self.in_flight_limit = 0
+        """How many there may be at a time."""
+        self.limit_in_flight()
         self.sessions: dict[LinkId, Session] = {}
         self.stopping = False
         self.banned: set[str] = set()
         """Hosts that sent a corrupt piece."""
         self.tally = Tally(pieces_held=held.bit_count())
+
+    def limit_in_flight(self) -> None:
+        """Set the limit by how many pieces are missing."""
+        limit = self.config.pieces_in_flight
+        near_the_end = self.missing.bit_count() <= END_IN_FLIGHTS * limit
+        self.in_flight_limit = limit if near_the_end else 2 * limit

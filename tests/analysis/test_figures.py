@@ -248,3 +248,13 @@ def test_large_swarm_is_thinned_out():
     )
     progress, _ = figures_of_one_run.one_run(held, diversity, 1, "").axes
     assert 0 < len(progress.lines) <= figures_of_one_run.MOST_CLIENTS
+
+
+def test_a_world_without_requests_has_no_panel_for_them():
+    rows = [("swarm", 1, 0.1, 0.2, 0.3), ("swarm", 8, 0.1, 0.3, 0.4)]
+    whole = pd.DataFrame(rows, columns=["architecture", "clients", "p50", "p90", "p99"])
+    none = whole.assign(p50=np.nan, p90=np.nan, p99=np.nan)
+    assert len(figures_of_waiting.waiting_growth(none, whole, "").axes) == 1
+    done = pd.DataFrame({"architecture": "swarm", "completion_seconds": [1.0, 2.0]})
+    never = pd.DataFrame({"architecture": "swarm", "first_byte_seconds": [np.nan] * 2})
+    assert len(figures_of_waiting.completion_distribution(done, never, "").axes) == 1

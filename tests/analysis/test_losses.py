@@ -2,9 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.charts import drawable
+from analysis.charts_of_capacity import losses_chart
+from analysis.load import load
 from analysis.losses import CAUSES, arrived_share, losses
 from analysis.requests import gather_requests
+from analysis.summary import summarise
 from analysis.transfers import Transfers
+from tests.analysis.make_run import make_run, make_scenario
 
 KEYS = ["placement", "architecture", "clients", "repeat"]
 TRIAL = ("", "swarm", 2, 0)
@@ -94,3 +99,14 @@ def test_bytes_arrive_evenly_and_at_once_where_it_takes_no_time():
     start, end = np.array([0.0, 1.0, 2.0]), np.array([2.0, 1.0, 4.0])
     assert arrived_share(start, end, 1.0).tolist() == [0.5, 1.0, 0.0]
     assert arrived_share(start, end, 0.5).tolist() == [0.25, 0.0, 0.0]
+
+
+def test_what_was_not_recorded_is_not_called_lossless(tmp_path):
+    """The flow world has no requests: nothing is known of when bytes arrived."""
+    folder = make_run(
+        tmp_path,
+        make_scenario(clients=(2, 6), repeats=1),
+        change=lambda record: record.transfers.clear(),
+    )
+    run = load(folder)
+    assert losses_chart(drawable(run, *summarise(run))) is None

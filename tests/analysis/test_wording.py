@@ -36,3 +36,8 @@ def test_sizes_are_in_the_units_of_scenario_files():
 def test_range_has_the_digits_that_keep_its_ends_apart():
     assert wording.low_to_high(4.51, 4.68) == "4.5-4.7"
     assert wording.low_to_high(10.21, 10.39) == "10.2-10.4"
+
+
+def test_short_numbers_have_no_powers_of_ten_and_no_zeros_behind():
+    values = (2.1, 31_236.0, 100_000.0, 0.000131)
+    assert [wording.short_number(value) for value in values] == ["2.1", "31,200", "100,000", "0.000131"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import msgspec
 import pytest
 
@@ -15,12 +17,15 @@ from testbed.node import (
     LinkUp,
     Received,
     Send,
+    SendEach,
     Started,
     Stopping,
     Tally,
     Writable,
 )
+from testbed.simulated_link import SimulatedStation
 from testbed.simulator import SimulatedWorld, SimulationStuck
+from testbed.station import Station
 
 BLOCK = 16 * 1024
 PLACES = {"a": ("10.0.0.1", 1), "b": ("10.0.0.2", 1)}
@@ -196,3 +201,62 @@ def test_a_run_ends_at_its_time_limit_or_when_it_is_stopped():
     assert (calls, world.time) == ([1], 1.5)
     assert world.run()
     assert (calls, world.time) == ([1], 2.0)
+
+
+class Gossip:
+    """Passes on what it hears, on links of its own choice, up to a number of hops."""
+
+    def __init__(self, seed, dials) -> None:
+        self.tally, self.deadline = Tally(), None
+        self.heard, self.links = [], []
+        self._rng, self._dials = random.Random(seed), dials
+
+    def handle(self, event, now):
+        self.heard.append((now, event))
+        if isinstance(event, Started):
+            return [Dial(address, "wire") for address in self._dials]
+        if isinstance(event, LinkUp):
+            self.links.append(event.link)
+            return [Send(event.link, Note("6", 20))]
+        if not isinstance(event, Received) or event.message.name == "0":
+            return []
+        rng, hops = self._rng, int(event.message.name) - 1
+        some = rng.sample(self.links, rng.randint(0, len(self.links)))
+        effects = [SendEach(some, Note(str(hops), 9)), Send(event.link, Note(str(hops), 17))]
+        if rng.random() < 0.3:
+            effects.append(Send(rng.choice(self.links), block(str(hops), rng.choice([500, BLOCK]))))
+        if rng.random() < 0.02:
+            effects.append(HangUp(self.links.pop(), "enough"))
+        return effects
+
+
+def gossip(latencies):
+    world = SimulatedWorld()
+    addresses = [(f"10.0.0.{number}", 1) for number in range(6)]
+    nodes = [Gossip(number, addresses[:number]) for number in range(6)]
+    for node, address, latency in zip(nodes, addresses, latencies, strict=True):
+        world.add(
+            node,
+            address,
+            accepts="wire",
+            uplink=Pacer(3 * BLOCK, 0.02),
+            downlink=Pacer(4 * BLOCK, 0.02),
+            latency_seconds=latency,
+        ).start(0.0)
+    world.run(calls_limit=2_000_000)
+    return [node.heard for node in nodes], [
+        (s.ledger.uploaded_wire_bytes, s.ledger.downloaded_wire_bytes) for s in world.stations
+    ]
+
+
+@pytest.mark.parametrize("latencies", [(0.0,) * 6, (0.0, 0.0, 0.0, 0.01, 0.0, 0.02)])
+def test_the_short_way_of_a_message_is_the_long_one_without_the_calls(latencies, monkeypatch):
+    short, short_bytes = gossip(latencies)
+    monkeypatch.setattr(SimulatedStation, "send", Station.send)
+    monkeypatch.setattr(SimulatedStation, "send_each", Station.send_each)
+    long, long_bytes = gossip(latencies)
+    assert sum(map(len, short)) > 500
+    for heard, expected in zip(short, long, strict=True):
+        assert [event for _, event in heard] == [event for _, event in expected]
+        assert [now for now, _ in heard] == pytest.approx([now for now, _ in expected])
+    assert short_bytes == long_bytes
