@@ -7,6 +7,7 @@ from analysis.__main__ import main
 from analysis.pair_page import answer, change_table, signed_percent
 from analysis.run_pair import DRIFT, compare_runs
 from testbed.errors import SchemaError
+from testbed.record import METHOD_VERSION
 from tests.analysis.make_run import make_run, make_scenario
 
 SCENARIO = make_scenario(clients=(2, 6), repeats=3)
@@ -81,11 +82,11 @@ def test_a_share_without_its_sign_is_refused(share, runs, capsys):
 
 
 def test_runs_of_different_methods_are_refused_in_one_line(runs, tmp_path, capsys):
-    other = edited(make_run(tmp_path, SCENARIO), method_version=2)
+    other = edited(make_run(tmp_path, SCENARIO), method_version=99)
     assert command(tmp_path, runs["base"], other) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "method_version: expected 1" in error
+    assert f"method_version: expected {METHOD_VERSION}" in error
 
 
 def test_what_is_no_run_is_refused_in_one_line(runs, tmp_path, capsys):

@@ -43,6 +43,9 @@ def run_command(*arguments: str | Path) -> Ended:
     with (
         mock.patch.object(sys, "argv", words),
         _signals_as_before(),
+        # Nobody looks at these reports; to draw them takes longer than most of the runs.
+        mock.patch("analysis.report.make_charts", return_value=[]),
+        mock.patch("analysis.experiment_report.experiment_charts", return_value=[]),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
