@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from loadtests.plan import TrialPlan
 from testbed.cast import Place
-from testbed.node import Address
+from testbed.node import Address, Transfer
 from testbed.record import NodeRow, TransferRow
 from testbed.station import Station
 
@@ -68,18 +68,23 @@ def transfer_rows(
 ) -> Iterator[TransferRow]:
     """Make the rows of all that one node asked for and got."""
     for transfer in station.transfers:
-        yield TransferRow(
-            architecture=plan.architecture,
-            clients=plan.clients,
-            repeat=plan.repeat,
-            node_id=node_id,
-            source_id=names.name(transfer.source),
-            unit=transfer.unit,
-            index=transfer.index,
-            scheduled_seconds=transfer.scheduled_seconds,
-            started_seconds=transfer.started_seconds,
-            first_byte_seconds=transfer.first_byte_seconds,
-            finished_seconds=transfer.finished_seconds,
-            payload_bytes=transfer.payload_bytes,
-            outcome=transfer.outcome,
-        )
+        yield transfer_row(plan, node_id, transfer, names)
+
+
+def transfer_row(plan: TrialPlan, node_id: int, transfer: Transfer, names: SourceNames) -> TransferRow:
+    """Make the row of one request."""
+    return TransferRow(
+        architecture=plan.architecture,
+        clients=plan.clients,
+        repeat=plan.repeat,
+        node_id=node_id,
+        source_id=names.name(transfer.source),
+        unit=transfer.unit,
+        index=transfer.index,
+        scheduled_seconds=transfer.scheduled_seconds,
+        started_seconds=transfer.started_seconds,
+        first_byte_seconds=transfer.first_byte_seconds,
+        finished_seconds=transfer.finished_seconds,
+        payload_bytes=transfer.payload_bytes,
+        outcome=transfer.outcome,
+    )

@@ -12,9 +12,12 @@ import resource
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from loadtests.node_rows import SourceNames, node_row, transfer_rows
+import numpy as np
+
+from loadtests.node_rows import SourceNames, node_row, transfer_row
 from loadtests.plan import TrialPlan
 from loadtests.samples import SAMPLE_SECONDS, node_sample
 from loadtests.trace import Tracer
@@ -24,10 +27,18 @@ from peers.core.peer import PeerNode
 from servers.build import ServerCast
 from testbed.arrivals import parse_departures
 from testbed.cast import STARTING_ORDER, Cast, Role, pair_delays
+from testbed.columns import Columns
 from testbed.link import Pacer
-from testbed.node import Address, Node
+from testbed.node import Address, Node, Transfer
 from testbed.outages import WENT_WITHOUT
-from testbed.record import SampleRow, TransferRow, TrialRecord, TrialRow
+from testbed.record import (
+    SAMPLE_COLUMNS,
+    TRANSFER_COLUMNS,
+    SampleRow,
+    TransferRow,
+    TrialRecord,
+    TrialRow,
+)
 from testbed.simulated_link import SimulatedStation
 from testbed.simulator import SimulatedWorld, SimulationStuck
 from testbed.station import Station
@@ -85,7 +96,8 @@ class SimulatedTrial:
         self._tracer = Tracer(Path(plan.folder) / "simulated.jsonl") if plan.trace else None
         self._unfinished = dict.fromkeys(range(1, plan.clients + 1))
         self._gone: set[int] = set()
-        self._samples: list[SampleRow] = []
+        self._samples = Columns(SAMPLE_COLUMNS, SampleRow)
+        self._transfers = Columns(TRANSFER_COLUMNS, TransferRow)
         self._sampling = True
         self._sample_seconds = SAMPLE_SECONDS
         self._failure = ""
@@ -173,6 +185,7 @@ class SimulatedTrial:
         """Make the trial from set-up to record."""
         try:
             self.set_up()
+            self._keep_transfers()
             self._schedule_clients()
             self._sample()
             self._run_clients(on_progress)
@@ -248,14 +261,11 @@ class SimulatedTrial:
             return
         world, plan = self.world, self.plan
         if len(self._samples) + len(self.stations) > SAMPLE_ROWS_LIMIT:
-            moments = sorted({row.at_seconds for row in self._samples})
-            kept = set(moments[::2])
-            self._samples = [row for row in self._samples if row.at_seconds in kept]
+            taken_at = self._samples.cells("at_seconds")
+            self._samples.keep(np.isin(taken_at, np.unique(taken_at)[::2]))
             self._sample_seconds *= 2
-        self._samples += [
-            node_sample(plan, 0, self._places[node_id], station, world.time)
-            for node_id, station in self.stations.items()
-        ]
+        for node_id, station in self.stations.items():
+            self._samples.append(node_sample(plan, 0, self._places[node_id], station, world.time))
         world.call_at(world.time + self._sample_seconds, self._sample)
 
     def _record(self) -> TrialRecord:
@@ -292,18 +302,19 @@ class SimulatedTrial:
                 violations=json.dumps(_sum(s.ledger.violations for s in self.stations.values())),
             ),
             nodes=nodes,
-            transfers=self._transfer_rows(),
+            transfers=self._transfers,
             samples=self._samples,
         )
 
-    def _transfer_rows(self) -> list[TransferRow]:
-        """Make rows of all transfers, and let go of what they are made from: a third of the memory."""
+    def _keep_transfers(self) -> None:
+        """Put every transfer into its row at once: as objects they would take most of the memory."""
         names = SourceNames({n: station.address for n, station in self.stations.items()})
-        rows: list[TransferRow] = []
-        for node_id, station in sorted(self.stations.items()):
-            rows += transfer_rows(self.plan, node_id, station, names)
-            station.transfers.clear()
-        return rows
+
+        def keep(node_id: int, transfer: Transfer) -> None:
+            self._transfers.append(transfer_row(self.plan, node_id, transfer, names))
+
+        for node_id, station in self.stations.items():
+            station.on_transfer = partial(keep, node_id)
 
 
 def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 import pandas as pd
 
+from testbed.columns import Columns
 from testbed.errors import SchemaError
 from testbed.record import TABLES, Column, TrialKey, TrialRecord
 
@@ -24,25 +26,30 @@ def frames_of(records: Iterable[TrialRecord]) -> dict[str, pd.DataFrame]:
     Raises:
       SchemaError: a cell is empty that may not be.
     """
-    rows: dict[str, list[Any]] = {table: [] for table in TABLES}
-    for record in records:
-        rows["trials"].append(record.trial)
-        rows["nodes"] += record.nodes
-        rows["transfers"] += record.transfers
-        rows["samples"] += record.samples
+    records = list(records)
+    parts: dict[str, list[Sequence[Any]]] = {
+        "trials": [[record.trial for record in records]],
+        "nodes": [record.nodes for record in records],
+        "transfers": [record.transfers for record in records],
+        "samples": [record.samples for record in records],
+    }
     frames = {}
     for table, columns in TABLES.items():
-        frames[table] = pd.DataFrame(
-            {
-                column.name: pd.Series(
-                    [getattr(row, column.name) for row in rows[table]],
-                    dtype=_DTYPES[column.kind],
-                )
-                for column in columns
-            }
-        )
+        frames[table] = pd.DataFrame({column.name: _series(parts[table], column) for column in columns})
         check_frame(frames[table], columns, table)
     return frames
+
+
+def _series(parts: Sequence[Sequence[Any]], column: Column) -> pd.Series[Any]:
+    dtype = _DTYPES[column.kind]
+    cells = [
+        part.cells(column.name)
+        if isinstance(part, Columns)
+        else pd.Series([getattr(row, column.name) for row in part], dtype=dtype).to_numpy()
+        for part in parts
+        if len(part)
+    ]
+    return pd.Series(np.concatenate(cells) if cells else [], dtype=dtype)
 
 
 def check_frame(frame: pd.DataFrame, columns: Sequence[Column], source: str) -> None:

@@ -8,6 +8,7 @@ Raw observations are kept; percentiles and everything else derived is computed l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -241,8 +242,9 @@ class TrialRecord(msgspec.Struct, kw_only=True):
 
     trial: TrialRow
     nodes: list[NodeRow]
-    transfers: list[TransferRow]
-    samples: list[SampleRow]
+    transfers: Sequence[TransferRow]
+    samples: Sequence[SampleRow]
+    """Like `transfers` a list, or `testbed.columns.Columns` where there are many."""
 
 
 def trial_key(record: TrialRecord) -> TrialKey:

@@ -115,6 +115,8 @@ class Station:
         self._delays = delays or {}
         self.ledger = Ledger()
         self.transfers: list[Transfer] = []
+        self.on_transfer: Callable[[Transfer], None] = self.transfers.append
+        """Takes what the node observes; whoever keeps it elsewhere replaces this."""
         self.links: dict[LinkId, Link] = {}
         self.uplink_meter = RateMeter(uplink)
         self.downlink_meter = RateMeter(downlink)
@@ -247,7 +249,7 @@ class Station:
         elif kind is HangUp:
             self._hang_up(effect, now)  # type: ignore[arg-type]
         elif kind is Observe:
-            self.transfers.append(effect.transfer)  # type: ignore[union-attr]
+            self.on_transfer(effect.transfer)  # type: ignore[union-attr]
         elif kind is Finished:
             self._finish(effect, now)  # type: ignore[arg-type]
 

@@ -24,9 +24,23 @@ from typing import Any
 import msgspec
 import pandas as pd
 
+from testbed.columns import Columns, StoredColumns, columns_of
 from testbed.errors import ScenarioError, SchemaError
 from testbed.frames import check_frame, frames_of, records_of
-from testbed.record import METHOD_VERSION, SCHEMA_VERSION, TABLES, TrialKey, TrialRecord, trial_key
+from testbed.record import (
+    METHOD_VERSION,
+    SAMPLE_COLUMNS,
+    SCHEMA_VERSION,
+    TABLES,
+    TRANSFER_COLUMNS,
+    NodeRow,
+    SampleRow,
+    TransferRow,
+    TrialKey,
+    TrialRecord,
+    TrialRow,
+    trial_key,
+)
 from testbed.variants import folder_name
 
 MANIFEST = "run.json"
@@ -134,6 +148,39 @@ class RunWriter:
         temporary.replace(self.folder / MANIFEST)
 
 
+class _StoredTrial(msgspec.Struct, kw_only=True):
+    """A trial as its file has it. Files of an earlier version have all rows as lists."""
+
+    trial: TrialRow
+    nodes: list[NodeRow]
+    transfers: StoredColumns | list[TransferRow]
+    samples: StoredColumns | list[SampleRow]
+
+    @classmethod
+    def of(cls, record: TrialRecord) -> _StoredTrial:
+        return cls(
+            trial=record.trial,
+            nodes=record.nodes,
+            transfers=columns_of(record.transfers, TRANSFER_COLUMNS, TransferRow).stored(),
+            samples=columns_of(record.samples, SAMPLE_COLUMNS, SampleRow).stored(),
+        )
+
+    def record(self, source: str) -> TrialRecord:
+        transfers: Sequence[TransferRow] = ()
+        samples: Sequence[SampleRow] = ()
+        if isinstance(self.transfers, StoredColumns):
+            transfers = Columns(TRANSFER_COLUMNS, TransferRow)
+            transfers.restore(self.transfers, source)
+        else:
+            transfers = self.transfers
+        if isinstance(self.samples, StoredColumns):
+            samples = Columns(SAMPLE_COLUMNS, SampleRow)
+            samples.restore(self.samples, source)
+        else:
+            samples = self.samples
+        return TrialRecord(trial=self.trial, nodes=self.nodes, transfers=transfers, samples=samples)
+
+
 def write_trial(folder: Path, record: TrialRecord) -> None:
     """Keep one trial: whole or not at all, and on the disk when this returns.
 
@@ -144,7 +191,7 @@ def write_trial(folder: Path, record: TrialRecord) -> None:
     path = folder / f"{architecture}-{clients:09d}-{repeat:04d}.msgpack"
     temporary = path.with_suffix(".tmp")
     with writing(path), temporary.open("wb") as file:
-        file.write(msgspec.msgpack.encode(record))
+        file.write(msgspec.msgpack.encode(_StoredTrial.of(record)))
         file.flush()
         os.fsync(file.fileno())
         temporary.replace(path)
@@ -182,11 +229,11 @@ def read_trials(folder: Path) -> list[TrialRecord]:
     Raises:
       SchemaError: one of them cannot be read.
     """
-    decoder = msgspec.msgpack.Decoder(TrialRecord)
+    decoder = msgspec.msgpack.Decoder(_StoredTrial)
     records = []
     for path in sorted(folder.glob("*.msgpack")):
         try:
-            records.append(decoder.decode(path.read_bytes()))
+            records.append(decoder.decode(path.read_bytes()).record(str(path)))
         except (OSError, msgspec.MsgspecError) as error:
             raise SchemaError(f"{path}: cannot be read: {error}") from None
     return sorted(records, key=lambda record: record.trial.order)
