@@ -74,9 +74,12 @@ class Torrent:
 
     def piece_size(self, index: int) -> int:
         """Give the size of a piece in bytes."""
-        if not 0 <= index < len(self.piece_hashes):
-            raise IndexError(f"piece must be in 0..{len(self.piece_hashes) - 1}, not {index}")
-        return min(self.piece_bytes, self.file_bytes - index * self.piece_bytes)
+        last = len(self.piece_hashes) - 1
+        if 0 <= index < last:
+            return self.piece_bytes
+        if index != last:
+            raise IndexError(f"piece must be in 0..{last}, not {index}")
+        return self.file_bytes - last * self.piece_bytes
 
     def blocks_of(self, piece: int) -> tuple[tuple[int, int], ...]:
         """Give (begin, length) of each block of a piece, in order."""

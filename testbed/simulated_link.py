@@ -196,6 +196,13 @@ def deliver_each(links: list[SimulatedLink], message: Message) -> None:
 class SimulatedStation(Station):
     """A node in virtual time."""
 
+    __slots__ = (
+        "_connection_limit",
+        "accepts",
+        "loss_fraction",
+        "world",
+    )
+
     def __init__(
         self,
         world: SimulatedWorld,

@@ -13,7 +13,7 @@ from random import Random
 
 from peers.core.picker import PICKERS, Picker
 from peers.core.progress import PieceProgress
-from peers.core.session import Phase, Session
+from peers.core.session import NOTHING_ASKED, Phase, Session
 from peers.core.state import PeerState
 from peers.messages import (
     INTERESTED,
@@ -41,6 +41,15 @@ class Download:
       rng: The peer's own.
       on_piece: Called when one more piece can be passed on.
     """
+
+    __slots__ = (
+        "_on_piece",
+        "_picker",
+        "_progress",
+        "_returns_grants",
+        "_state",
+        "_suspect",
+    )
 
     def __init__(
         self, state: PeerState, rng: Random, on_piece: Callable[[float, list[Effect]], None]
@@ -73,8 +82,12 @@ class Download:
         bit = state.space.bits[piece]
         if session.pieces & bit:
             return
-        session.pieces |= bit
-        session.counted |= bit
+        # One number for both, where they are equal: of ten thousand peers this is 7 MB.
+        if session.counted is session.pieces:
+            session.pieces = session.counted = session.pieces | bit
+        else:
+            session.pieces |= bit
+            session.counted |= bit
         self._picker.peer_has(piece)
         if (state.unasked if self._returns_grants else state.missing) & bit:
             if not session.am_interested:
@@ -151,6 +164,8 @@ class Download:
             bit = state.space.bits[piece]
             state.in_flight |= bit
             state.unasked &= ~bit
+            if not outstanding:
+                outstanding = session.outstanding = {}
             for part, (begin, length) in zip(progress.parts, blocks, strict=True):
                 if part is None:
                     outstanding[piece, begin] = now
@@ -228,6 +243,8 @@ class Download:
             self._release(piece, session, now, out)  # The rest of it was refused.
         if session.link in state.sessions:
             self.ask(session, now, out)
+            if not session.outstanding:
+                session.outstanding = NOTHING_ASKED
 
     def _complete(
         self, piece: int, progress: PieceProgress, session: Session, now: float, out: list[Effect]
@@ -236,6 +253,7 @@ class Download:
         state = self._state
         del self._progress[piece]
         bit = state.space.bits[piece]
+        was_full = state.in_flight.bit_count() >= state.in_flight_limit
         state.in_flight &= ~bit
         size = state.torrent.piece_size(piece)
         parts = [part for part in progress.parts if part is not None]
@@ -259,13 +277,13 @@ class Download:
         state.limit_in_flight()
         state.tally.pieces_held += 1
         out.append(Observe(_transfer(piece, size, progress, session, now)))
-        self._tell_others(piece, out)
+        self._tell_others(piece, was_full, out)
         self._on_piece(now, out)
 
-    def _tell_others(self, piece: int, out: list[Effect]) -> None:
+    def _tell_others(self, piece: int, was_full: bool, out: list[Effect]) -> None:
         state = self._state
         bit, missing, everything = state.space.bits[piece], state.missing, state.space.all
-        has_place_again = state.in_flight.bit_count() == state.in_flight_limit - 1
+        has_place_again = was_full and state.in_flight.bit_count() < state.in_flight_limit
         of_interest = self._of_interest() if has_place_again else 0
         to_tell: list[LinkId] = []
         out.append(SendEach(to_tell, Have(piece)))

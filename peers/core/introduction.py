@@ -7,7 +7,6 @@ while the swarm goes on.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -46,6 +45,25 @@ TRACKER_WIRE = "tracker"
 class Introduction:
     """Whom to announce to, and whom to dial."""
 
+    __slots__ = (
+        "_address",
+        "_announce_at",
+        "_asked_at",
+        "_config",
+        "_dialling",
+        "_event",
+        "_heard",
+        "_info_hash",
+        "_known",
+        "_lonely_seconds",
+        "_looks",
+        "_retry_seconds",
+        "_sent_event",
+        "_tracker_busy",
+        "_tracker_link",
+        "failure",
+    )
+
     def __init__(self, config: PeerConfig, info_hash: bytes) -> None:
         self._config = config
         self._info_hash = info_hash
@@ -58,7 +76,8 @@ class Introduction:
         self._tracker_busy = False
         self._tracker_link: LinkId | None = None
         self._asked_at = 0.0
-        self._known: deque[Address] = deque()
+        self._known: list[Address] = []
+        """Whom the tracker told of, the last of them to be dialled first."""
         self._heard: dict[Address, int] = {}
         """Addresses that neighbours told of, with their canonical priorities."""
         self._dialling: set[Address] = set()
@@ -103,7 +122,7 @@ class Introduction:
         room = self._config.neighbours - len(links) - len(self._dialling)
         linked = {session.remote for session in links if session.dialled}
         while (self._known or self._heard) and dials > 0 and room > 0:
-            remote = self._known.popleft() if self._known else self._best_heard()
+            remote = self._known.pop() if self._known else self._best_heard()
             if remote in linked or remote in self._dialling or remote == self._address:
                 continue
             self._dialling.add(remote)
@@ -174,7 +193,7 @@ class Introduction:
             self._event = ""
         else:
             self._announce_at = now  # The download was completed while this announce was under way.
-        self._known = deque(answer.peers[:KNOWN_LIMIT])
+        self._known = list(reversed(answer.peers[:KNOWN_LIMIT]))
         return True
 
     def _next_announce(self, interval_seconds: float, links: int) -> float:

@@ -402,7 +402,11 @@ class PeerNode:
         if keep_alive:
             self._next_keep_alive = now + KEEP_ALIVE_SECONDS
         for session in list(self._state.sessions.values()):
-            self._look_after(session, keep_alive, now, out)
+            is_quiet = session.peer_choking and not session.granted and not session.outstanding
+            if is_quiet and not keep_alive and now - session.heard_at < HANDSHAKE_SECONDS:
+                session.put_off = False  # All that `_look_after` would do; most sessions are like this.
+            else:
+                self._look_after(session, keep_alive, now, out)
         upload.review(now, out)
         upload.fill_grants(now, out)
         upload.pump(now, out)

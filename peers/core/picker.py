@@ -33,24 +33,32 @@ class Picker(Protocol):
         """A peer has gone that was counted for these pieces."""
 
 
+#: Who chooses nothing, a seed, counts now and then all the same.
+UNCOUNTED_LIMIT = 100
+
+
 class RarestFirst:
     """Counts copies among connected peers and picks the rarest candidate; ties are random.
 
     A piece that is suggested comes before all: who suggests it sees more than we do, see `suggesting`.
     """
 
-    __slots__ = ("_buckets", "_copies", "_rng", "_space")
+    __slots__ = ("_buckets", "_copies", "_rng", "_space", "_uncounted")
 
     def __init__(self, space: PieceSpace, rng: Random) -> None:
         self._space = space
         self._rng = rng
         self._copies = [0] * space.count
         self._buckets = [space.all]
+        self._uncounted: list[int] = []
+        """Pieces that peers were heard to have and that are counted before the next choice."""
 
     def pick(self, candidates: int, suggested: int = 0) -> int:
         """Pick the suggested piece if it is a candidate, or else one of the rarest."""
         if candidates & suggested:
             return self._space.width - suggested.bit_length()
+        if self._uncounted:
+            self._count()
         for bucket in self._buckets:
             rarest = bucket & candidates
             if rarest:
@@ -58,16 +66,24 @@ class RarestFirst:
         raise AssertionError("every piece is in one bucket")
 
     def peer_has(self, piece: int) -> None:
-        """Count one more copy."""
-        copies = self._copies[piece]
-        self._copies[piece] = copies + 1
-        bit = self._space.bits[piece]
-        buckets = self._buckets
-        buckets[copies] ^= bit
-        if copies + 1 == len(buckets):
-            buckets.append(bit)
-        else:
-            buckets[copies + 1] |= bit
+        """Count one more copy, some time before it matters: six HAVE messages come for each choice."""
+        uncounted = self._uncounted
+        uncounted.append(piece)
+        if len(uncounted) > UNCOUNTED_LIMIT:
+            self._count()
+
+    def _count(self) -> None:
+        counts, buckets, bits = self._copies, self._buckets, self._space.bits
+        for piece in self._uncounted:
+            copies = counts[piece]
+            counts[piece] = copies + 1
+            bit = bits[piece]
+            buckets[copies] ^= bit
+            if copies + 1 == len(buckets):
+                buckets.append(bit)
+            else:
+                buckets[copies + 1] |= bit
+        self._uncounted.clear()
 
     def peer_joined(self, pieces: int) -> None:
         """Count all pieces of a peer that arrives."""
@@ -81,6 +97,7 @@ class RarestFirst:
         A peer that was counted piece by piece and has become a seed was counted for every piece; one
         that came as a seed for none. `pieces` is what it was counted for.
         """
+        self._count()
         for piece in self._space.indices(pieces):
             copies = self._copies[piece]
             self._copies[piece] = copies - 1
@@ -90,6 +107,7 @@ class RarestFirst:
 
     def copies(self, piece: int) -> int:
         """How many connected leechers hold it."""
+        self._count()
         return self._copies[piece]
 
 

@@ -69,6 +69,15 @@ class RotatingGrants:
     shares_blocks = False
     suggests = True
 
+    __slots__ = (
+        "_number",
+        "_patience_seconds",
+        "_rng",
+        "_step",
+        "_wanted",
+        "granted",
+    )
+
     def __init__(
         self, grants: int, pieces: int, rng: Random, patience_seconds: float = PATIENCE_SECONDS
     ) -> None:
@@ -92,7 +101,9 @@ class RotatingGrants:
             if session.am_choking and not session.granted:
                 pieces, served = session.pieces, session.last_served
                 step = pieces.bit_count() // step_size
-                if best is not None and (step, served) >= (best_step, best_served):
+                if best is not None and (
+                    step > best_step or (step == best_step and served >= best_served)
+                ):
                     continue
                 if session.could_use(ours):
                     best, best_step, best_served = session, step, served

@@ -11,7 +11,7 @@ from random import Random
 
 from peers.core.choking import Everybody, UnchokeSlots
 from peers.core.serving import RotatingGrants, Serving
-from peers.core.session import Session
+from peers.core.session import NOTHING_PROMISED, Session
 from peers.core.state import HangUpOrder, PeerConfig, PeerState
 from peers.core.suggesting import FreshPieces
 from peers.messages import CHOKE, UNCHOKE, Block, Cancel, RejectRequest, Request, SuggestPiece
@@ -46,6 +46,17 @@ class Upload:
       hang_up: Ends a connection that cannot be served.
       on_look_again: Called when `look_again` changes.
     """
+
+    __slots__ = (
+        "_fresh",
+        "_hang_up",
+        "_interested",
+        "_on_look_again",
+        "_serving",
+        "_state",
+        "_uplink_busy",
+        "look_again",
+    )
 
     def __init__(
         self,
@@ -112,7 +123,10 @@ class Upload:
                 out.append(Send(session.link, RejectRequest(piece, begin, length)))
             return
         session.granted_piece = piece
-        session.queue.append(message)
+        if session.queue:
+            session.queue.append(message)
+        else:
+            session.queue = [message]
         if session.fast and begin + length == size and self._anybody_waits():
             session.am_choking = True
             out.append(Send(session.link, CHOKE))
@@ -236,6 +250,8 @@ class Upload:
                 self.look_at(now + state.config.patience_seconds)
             return
         request = session.queue.pop(0)
+        if not session.queue:
+            session.queue = NOTHING_PROMISED
         piece, begin, length = request.piece, request.begin, request.length
         try:
             payload = state.storage.read(piece * state.torrent.piece_bytes + begin, length)
