@@ -106,7 +106,8 @@ def _curves(judged: JudgedExperiment, unit: str, read: Reading) -> Figure:
         axes.set_title(architecture, color=LOOKS[architecture].colour, fontweight="bold")
         axes.set_ylabel(unit)
         clients_axis(axes, judged.clients, len(panels))
-        axes.set_ylim(bottom=0)
+        if axes.get_lines():
+            axes.set_ylim(0, 1.08 * axes.dataLim.y1)
         axes.legend(fontsize=8, loc="best", handlelength=3)
     return figure
 

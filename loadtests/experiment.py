@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.sweep import RunOrder, RunOutcome
@@ -28,7 +28,6 @@ class ExperimentOutcome:
     folder: Path | None = None
     """None: nothing was measured and nothing is left."""
     interrupted: bool = False
-    outcomes: list[RunOutcome] = field(default_factory=list)
 
 
 def carry_out_experiment(
@@ -53,7 +52,6 @@ def carry_out_experiment(
         for order in orders:
             announce(order.scenario.variant)
             outcome = carry_out_one(dataclasses.replace(order, output=writer.folder))
-            ended.outcomes.append(outcome)
             if outcome.folder is not None:
                 writer.keep(order.scenario.variant, outcome.folder, order.scenario.against_first)
             if outcome.status == "partial":
@@ -81,7 +79,6 @@ def both_worlds(scenario: Scenario) -> tuple[tuple[str, Scenario], ...]:
         for architecture in scenario.architectures
     )
     live = dataclasses.replace(scenario, variant="live")
-    # One simulated repeat tells all: the same seed gives the same trace.
     simulated = dataclasses.replace(scenario, variant="simulated", against_first=close)
     return ("live", live), ("simulated", simulated)
 
