@@ -38,8 +38,8 @@ def register(subparsers: Subparsers) -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("base", metavar="BASE", type=Path, help="a run's folder")
-    parser.add_argument("new", metavar="NEW", type=Path, help="another's")
+    parser.add_argument("base", metavar="BASE", help="a run's folder")
+    parser.add_argument("new", metavar="NEW", help="another's")
     parser.add_argument(
         "--fail-if-slower",
         metavar="SHARE",
@@ -77,8 +77,12 @@ def run(args: argparse.Namespace) -> int:
     from analysis.run_pair import compare_runs
     from testbed.errors import SchemaError
 
+    for which in ("base", "new"):
+        if not getattr(args, which):  # As `make compare` gives it without BASE=… or NEW=….
+            print(f"compare: {which.upper()}: expected a run's folder: BASE=… NEW=…", file=sys.stderr)
+            return EXIT_BAD_INPUT
     try:
-        pair = compare_runs(args.base, args.new)
+        pair = compare_runs(Path(args.base), Path(args.new))
         names = (pair.base.run_path.name, pair.new.run_path.name)
         folder = args.output or DEFAULT_OUTPUT / "--".join(names)
         page_path = write_comparison(pair, folder)

@@ -270,6 +270,9 @@ that begins with a dot and ends in `.partial` is a run under way, or one that wa
 - `*.parquet`: the raw rows, described below.
 - `report/`: made from the raw rows by `make report`, and replaced whole.
 
+What `make compare` finds goes to `comparisons/<base>--<new>/`: a page, Markdown, a figure and
+`comparison.json`. It is made from the raw rows of both runs and may be made again.
+
 A trial is one architecture, one N, one repeat. Every time in seconds counts from its trial's start on
 the monotonic clock. Payload is file content; wire bytes are all bytes of the application, protocol
 included, TCP/IP not.

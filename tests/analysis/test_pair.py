@@ -94,6 +94,11 @@ def test_what_is_no_run_is_refused_in_one_line(runs, tmp_path, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_a_run_that_was_not_named_is_asked_for(capsys):
+    assert main(["compare", "", "results/latest"]) == 2
+    assert capsys.readouterr().err == "compare: BASE: expected a run's folder: BASE=… NEW=…\n"
+
+
 def test_runs_without_a_common_point_are_refused(runs, tmp_path):
     other = make_run(tmp_path, make_scenario(clients=(4,), repeats=1))
     with pytest.raises(SchemaError, match="there is none"):
