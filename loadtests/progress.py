@@ -54,8 +54,11 @@ class Display(Protocol):
 class Pace:
     """How far the run is: from estimates, corrected by how long trials really took."""
 
-    def __init__(self, slots: Sequence[Slot], scenario: Scenario, file_bytes: int) -> None:
+    def __init__(
+        self, slots: Sequence[Slot], scenario: Scenario, file_bytes: int, world: str = "live"
+    ) -> None:
         self.scenario = scenario
+        self.world = world
         self.file_bytes = file_bytes
         self.total = len(slots)
         self.ended = 0
@@ -67,7 +70,7 @@ class Pace:
     @property
     def estimated_seconds(self) -> float:
         """What all trials that are left take by estimate alone."""
-        return run_seconds(self._left, self.scenario, self.file_bytes)
+        return run_seconds(self._left, self.scenario, self.file_bytes, self.world)
 
     def begin(self) -> None:
         """A trial starts."""
@@ -80,7 +83,7 @@ class Pace:
         now = time.monotonic()
         self._took_seconds += now - self._trial_began
         self._trial_began = now
-        self._estimated_seconds += trial_seconds(slot, self.scenario, self.file_bytes)
+        self._estimated_seconds += trial_seconds(slot, self.scenario, self.file_bytes, self.world)
 
     @property
     def left_seconds(self) -> float:
@@ -233,10 +236,12 @@ def makespan_seconds(record: TrialRecord) -> float | None:
     return max(finished) - min(joined)
 
 
-def describe_run(slots: Sequence[Slot], scenario: Scenario, file_bytes: int) -> str:
+def describe_run(
+    slots: Sequence[Slot], scenario: Scenario, file_bytes: int, world: str = "live"
+) -> str:
     """Say before the first trial what is ahead."""
     sweep = ", ".join(str(count) for count in scenario.clients)
-    estimate = run_seconds(slots, scenario, file_bytes)
+    estimate = run_seconds(slots, scenario, file_bytes, world)
     repeats = "once" if scenario.repeats == 1 else f"{scenario.repeats} times"
     trials = "1 trial" if len(slots) == 1 else f"{len(slots)} trials"
     arms = " and ".join(scenario.architectures)

@@ -141,7 +141,8 @@ def check_order(order: RunOrder) -> None:
 
 
 def _carry_out(order: RunOrder, args: argparse.Namespace) -> RunOutcome:
-    pace = Pace(order.slots, order.scenario, preflight.size_of_file(order.scenario))
+    file_bytes = preflight.size_of_file(order.scenario)
+    pace = Pace(order.slots, order.scenario, file_bytes, order.world)
     display = make_display(pace, quiet=args.quiet, as_json=args.json)
     run_trial = trial_runner(order.world, order.scenario)
     return carry_out(order, run_trial, display, lambda: announce(order, args))
@@ -225,7 +226,7 @@ def announce(order: RunOrder, args: argparse.Namespace) -> None:
     if args.quiet:
         return
     file_bytes = preflight.size_of_file(order.scenario)
-    pace = Pace(order.slots, order.scenario, file_bytes)
+    pace = Pace(order.slots, order.scenario, file_bytes, order.world)
     if args.json:
         line = {
             "event": "planned",
@@ -235,7 +236,7 @@ def announce(order: RunOrder, args: argparse.Namespace) -> None:
         }
         print(json.dumps(line), flush=True)
         return
-    text = describe_run(order.slots, order.scenario, file_bytes)
+    text = describe_run(order.slots, order.scenario, file_bytes, order.world)
     if order.earlier is not None:
         text += f" (goes on from {order.earlier.folder.name}: {len(order.earlier.records)} are there)"
     print(text, file=sys.stderr, flush=True)

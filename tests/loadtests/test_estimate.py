@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from loadtests import estimate
@@ -50,6 +52,20 @@ def test_a_process_for_each_node_takes_longer_to_start():
     slot = Slot(0, "swarm", 8, 0)
     apart = estimate.trial_seconds(slot, scenario(), FILE_BYTES)
     assert estimate.trial_seconds(slot, scenario("one each"), FILE_BYTES) > apart
+
+
+def test_virtual_time_costs_what_its_blocks_cost_however_slow_the_lines():
+    slot = Slot(0, "swarm", 100, 0)
+    blocks = [
+        estimate.trial_seconds(slot, one, size, "simulated") - estimate.SIMULATED_OVERHEAD_SECONDS
+        for one, size in (
+            (scenario(), FILE_BYTES),
+            (dataclasses.replace(scenario(), links=Links()), FILE_BYTES),
+            (scenario(), 2 * FILE_BYTES),
+        )
+    ]
+    assert blocks[0] == blocks[1] == pytest.approx(blocks[2] / 2)
+    assert estimate.run_seconds([slot] * 9, scenario(), FILE_BYTES, "flow") < 1
 
 
 def test_a_full_mesh_needs_as_many_files_as_it_has_links():
