@@ -64,6 +64,23 @@ def carry_out_experiment(
     return ended
 
 
+def made_for(world: str | None, variants: tuple[Scenario, ...]) -> tuple[Scenario, ...]:
+    """Leave out the variants that were made for other worlds than the one asked for, and say so.
+
+    Of a scenario that has none for it, all are kept: the check of the first says what is wrong.
+    """
+    if world is None:
+        return variants
+    kept = tuple(one for one in variants if world in one.worlds)
+    if not kept or len(kept) == len(variants):
+        return variants
+    out = ", ".join(one.variant for one in variants if world not in one.worlds)
+    print(f"left out, made for another world than {world}: {out}", file=sys.stderr, flush=True)
+    if kept[0] is not variants[0]:  # There is nothing to hold the others against.
+        kept = tuple(dataclasses.replace(one, against_first=()) for one in kept)
+    return kept
+
+
 def both_worlds(scenario: Scenario) -> tuple[tuple[str, Scenario], ...]:
     """Give one scenario as an experiment whose variants are its worlds, the live one first.
 

@@ -12,7 +12,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
 from loadtests import preflight
-from loadtests.experiment import ExperimentOutcome, both_worlds, carry_out_experiment, tell_variant
+from loadtests.experiment import (
+    ExperimentOutcome,
+    both_worlds,
+    carry_out_experiment,
+    made_for,
+    tell_variant,
+)
 from loadtests.progress import Pace, describe_run, make_display
 from loadtests.resume import missing, resume, scenario_of_run
 from loadtests.sweep import RunOrder, RunOutcome, carry_out
@@ -152,7 +158,7 @@ def _read_orders(args: argparse.Namespace) -> list[RunOrder]:
     """Say which runs are asked for: one, or one for each variant."""
     if args.scenario is None or args.resume is not None:
         return [make_order(*_read_scenario(args), args)]
-    read = read_variants(args)
+    read = made_for(args.world, read_variants(args))
     if args.agreement:
         if len(read) > 1:
             raise ScenarioError(f"{args.scenario}: expected a scenario without variants for agreement")
