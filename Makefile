@@ -47,7 +47,7 @@ benchmarks: $(READY) ## micro-benchmarks of the hot paths
 	$(PY) -m pytest benchmarks -o python_files='bench_*.py' --benchmark-only -q
 
 test: $(READY) ## all tests
-	$(PY) -m pytest
+	$(PY) -m pytest -n 2 --dist loadscope
 
 check: $(READY) ## format, lint, types, tests
 	$(PY) -m ruff format --check .
