@@ -40,6 +40,7 @@ OPTIONS: tuple[tuple[str, str, str], ...] = (
     ("client_uplink", "RATE", "u of each client"),
     ("client_downlink", "RATE", "d, the slowest downlink"),
     ("clients", "N[,N...]", "how many nodes want the file"),
+    ("origins", "M", "servers with such an uplink each, for the server's bound; a swarm has one (1)"),
     (
         "pieces",
         "M",

@@ -28,7 +28,7 @@ class Model:
 MODELS: Mapping[str, Model] = {
     "fluid": Model(
         "bounds on the makespan (default): --file-size --origin-uplink --client-uplink "
-        "--client-downlink --clients [--pieces] [--burst]",
+        "--client-downlink --clients [--origins] [--pieces] [--burst]",
         "Kurose & Ross, ch. 2; store-and-forward: derived",
         makespan.fluid,
     ),

@@ -108,7 +108,7 @@ def trial_burdens(burdens: pd.DataFrame) -> pd.DataFrame:
         counts = trial["nodes"].to_numpy(dtype=np.float64)
         is_client = (trial["role"] == "client").to_numpy()
         row = dict(zip(TRIAL_KEYS, keys, strict=True))
-        row["origin_copies"] = float(everyone[~is_client].sum())
+        row["origin_copies"] = float(everyone[~is_client] @ counts[~is_client])
         row |= _shares(everyone, counts, "")
         row |= _shares(everyone[is_client], counts[is_client], "peers_")
         rows.append(row)

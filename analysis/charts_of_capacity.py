@@ -22,6 +22,10 @@ FLASH_CROWD = "flash crowd"
 def saturation_chart(drawn: Drawn) -> Chart | None:
     """Answer: where does the server saturate? None with fewer than six N, or when no law fits."""
     server = drawn.trials[drawn.trials["architecture"] == "server"]
+    closed = drawn.summary.scenario.repetition.is_closed
+    if closed:
+        # Nobody is ever done, so that a makespan says nothing; the clients' own rates do.
+        server = server.assign(throughput_bytes_per_second=server["served_bytes_per_second"])
     known = server[server["throughput_bytes_per_second"] > 0]
     if known["clients"].nunique() < LEAST_LOAD_LEVELS:
         return None
@@ -32,7 +36,11 @@ def saturation_chart(drawn: Drawn) -> Chart | None:
         )
     except RuntimeError:
         return None
-    figure, narrow = in_both_forms(figures_of_capacity.saturation, known, found, drawn.note())
+    knee = next((one.knee for one in drawn.summary.main_points if one.knee), None)
+    of_what = "payload" if closed else "wire bytes"
+    figure, narrow = in_both_forms(
+        figures_of_capacity.saturation, known, found, drawn.note(), of_what, knee
+    )
     return Chart(
         "saturation",
         "Where does the server saturate?",
@@ -49,6 +57,14 @@ def saturation_chart(drawn: Drawn) -> Chart | None:
                 ("a, contention", number(found.contention.value), _interval(found.contention)),
                 ("b, coherency", number(found.coherency.value), _interval(found.coherency)),
                 ("largest residual", percent(found.worst_relative_residual, 1), ""),
+                *(
+                    [
+                        ("plateau", rate(knee.plateau_bytes_per_second), ""),
+                        ("knee: plateau ÷ one client's throughput", number(knee.users), ""),
+                    ]
+                    if knee
+                    else []
+                ),
             ],
         ),
         narrow,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from analysis import figures_of_nodes
 from analysis.charts import Chart, Drawn
 from analysis.figure_style import in_both_forms
@@ -10,6 +12,11 @@ from analysis.wording import number
 
 #: At most so many rows of numbers for an architecture; the rest is in the raw files.
 MOST_ROWS = 65
+
+
+def _origins(nodes: pd.DataFrame) -> str:
+    count = int((nodes["role"] == "origin").sum())
+    return "origin uploads" if count == 1 else f"{count} origins together upload"
 
 
 def burden_chart(drawn: Drawn) -> Chart:
@@ -32,7 +39,7 @@ def burden_chart(drawn: Drawn) -> Chart:
         origin = nodes.loc[nodes["role"] == "origin", "burden"].sum()
         most = nodes.loc[nodes["role"] == "client", "burden"].max()
         said.append(
-            f"{architecture}: the origin uploads {number(origin)} copies, "
+            f"{architecture}: the {_origins(nodes)} {number(origin)} copies, "
             f"the busiest client {number(most)}"
         )
     return Chart(

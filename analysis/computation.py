@@ -10,7 +10,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.load import TRIAL_KEYS
-from analysis.metrics import verified_clients
+from analysis.metrics import verified_bytes
 
 _KEYS = list(TRIAL_KEYS)
 GIGABYTE = 1e9
@@ -50,7 +50,7 @@ def cpu_seconds_per_gigabyte(
     """
     roles = process_roles(nodes).rename("role")
     used = process_cpu_seconds(samples).to_frame().join(roles, how="right").reset_index()
-    gigabytes = verified_clients(nodes) * file_bytes / GIGABYTE
+    gigabytes = verified_bytes(nodes, file_bytes) / GIGABYTE
     mixed = used[used["role"] == "mixed"].groupby(_KEYS).size()
     columns = {}
     for role in ("origin", "client"):

@@ -11,7 +11,7 @@ from typing import Any
 from analysis.points import Point
 from analysis.summary import EXIT_DONE, EXIT_MISSED, EXIT_UNTRUSTED, Summary
 from analysis.summary_files import as_dict
-from analysis.thresholds import METRICS, ThresholdResult, split
+from analysis.thresholds import METRICS, ThresholdResult, split, write_value
 from analysis.wording import number
 from testbed.experiments import Experiment
 from testbed.thresholds import Threshold
@@ -24,6 +24,7 @@ class JudgedVariant:
     name: str
     summary: Summary
     against_first: tuple[ThresholdResult, ...]
+    """Or against another one that came before it, where a condition names it."""
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -124,14 +125,16 @@ def judge_experiment(experiment: Experiment, summaries: Mapping[str, Summary]) -
       experiment: Which variants there are.
       summaries: Their runs judged, by the variants' names.
     """
-    first: JudgedVariant | None = None
-    judged = []
+    judged: dict[str, JudgedVariant] = {}
     for one in experiment.variants:
-        variant = JudgedVariant(one.name, summaries[one.name], ())
-        first = first or variant
-        ratios = tuple(judge_ratio(threshold, first, variant) for threshold in one.against_first)
-        judged.append(replace(variant, against_first=ratios))
-    return JudgedExperiment(experiment, tuple(judged))
+        variant = judged[one.name] = JudgedVariant(one.name, summaries[one.name], ())
+        first = next(iter(judged.values()))
+        results = tuple(
+            judge_against(threshold, judged.get(threshold.against, first), variant)
+            for threshold in one.against_first
+        )
+        judged[one.name] = replace(variant, against_first=results)
+    return JudgedExperiment(experiment, tuple(judged.values()))
 
 
 def ratio_to(
@@ -145,8 +148,22 @@ def ratio_to(
     return above / below if above is not None and below else None
 
 
-def judge_ratio(threshold: Threshold, first: JudgedVariant, variant: JudgedVariant) -> ThresholdResult:
-    """Hold the ratios of a figure to the first variant's against a condition."""
+def difference_to(
+    other: JudgedVariant, variant: JudgedVariant, architecture: str, clients: int, metric: str
+) -> float | None:
+    """Say by how much a variant's figure is larger than another's; None where one is missing."""
+    ours, theirs = variant.point(architecture, clients), other.point(architecture, clients)
+    if ours is None or theirs is None:
+        return None
+    above, below = METRICS[metric](ours), METRICS[metric](theirs)
+    # No clock has more digits than that, and floats that are as good as equal differ in their last.
+    return None if above is None or below is None else round(above - below, 9)
+
+
+def judge_against(
+    threshold: Threshold, first: JudgedVariant, variant: JudgedVariant
+) -> ThresholdResult:
+    """Hold a figure, as a ratio to another variant's or as the difference, against a condition."""
     architecture, metric = split(threshold)
     if metric not in METRICS:
         return ThresholdResult(threshold, False, f"summary.json has no number {metric!r}")
@@ -158,12 +175,15 @@ def judge_ratio(threshold: Threshold, first: JudgedVariant, variant: JudgedVaria
             continue
         if last is not None and clients > last:
             continue
-        ratio = ratio_to(first, variant, architecture, clients, metric)
-        if ratio is not None:
-            seen.append((threshold.margin(ratio), ratio, clients))
+        compared = (difference_to if threshold.difference else ratio_to)(
+            first, variant, architecture, clients, metric
+        )
+        if compared is not None:
+            seen.append((threshold.margin(compared), compared, clients))
     if not seen:
-        return ThresholdResult(threshold, None, "not measured in both variants")
-    margin, ratio, clients = min(seen)
+        return ThresholdResult(threshold, None, "not measured in both variants", compares=True)
+    margin, closest, clients = min(seen)
+    written = write_value(metric, closest) if threshold.difference else number(closest)
     return ThresholdResult(
-        threshold, margin >= 0, f"closest: {number(ratio)} at N = {clients}", ratio=True
+        threshold, margin >= 0, f"closest: {written} at N = {clients}", compares=True
     )

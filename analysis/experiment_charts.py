@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.charts import Chart
+from analysis.charts_of_load import load_chart
 from analysis.experiment import JudgedExperiment, JudgedVariant
 from analysis.figure_style import (
     LOOKS,
@@ -18,7 +19,9 @@ from analysis.figure_style import (
     paper_note,
 )
 from analysis.points import Point
+from analysis.steps_report import Named, of_points, steps_chart
 from analysis.tables import Rows, Table
+from analysis.tables_of_load import is_about_load
 from analysis.wording import number, seconds
 
 #: With fewer tested N a curve over N shows nothing: the variants become the axis.
@@ -52,7 +55,25 @@ def experiment_charts(judged: JudgedExperiment) -> list[Chart]:
         chart = _chart(judged, name, title, unit, write, read)
         if chart is not None:
             made.append(chart)
-    return made
+    if is_about_load(judged):
+        made = [] if (load := load_chart(judged)) is None else [load]
+    steps = steps_chart(steps_of(judged), _small_print(judged))
+    return made if steps is None else [*made, steps]
+
+
+def steps_of(judged: JudgedExperiment) -> list[Named]:
+    """Name the variants whose transactions were recorded; with their N, where there are several."""
+    several = len(judged.clients) > 1 or len(judged.architectures) > 1
+    return [
+        (f"{variant.name}: {name}" if several else variant.name, steps)
+        for variant in judged.variants
+        for name, steps in of_points(variant.points)
+    ]
+
+
+def _small_print(judged: JudgedExperiment) -> str:
+    worlds = dict.fromkeys(one.summary.world for one in judged.variants)
+    return f"{judged.experiment.scenario}, {' and '.join(worlds)} world"
 
 
 def _makespan(point: Point) -> float | None:
@@ -85,8 +106,7 @@ def _chart(
         figure = _steps(judged, unit, read)
         caption = "The variants in their order; one panel a number of clients."
     caption += " Medians over the repeats; hollow where a check failed."
-    worlds = dict.fromkeys(one.summary.world for one in judged.variants)
-    paper_note(figure, f"{judged.experiment.scenario}, {' and '.join(worlds)} world")
+    paper_note(figure, _small_print(judged))
     return Chart(
         name,
         title,

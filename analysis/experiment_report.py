@@ -14,16 +14,21 @@ from rich.text import Text
 
 from analysis.charts import Chart
 from analysis.experiment import JudgedExperiment, judge_experiment
-from analysis.experiment_charts import experiment_charts
+from analysis.experiment_charts import experiment_charts, steps_of
 from analysis.figure_style import styled
 from analysis.page import Banner, Block, Code, Page, Paragraph, Section, ThresholdLine
 from analysis.report import replace_report, write_figures, write_report
 from analysis.setting import set_html, set_markdown
+from analysis.steps_report import steps_table
 from analysis.tables import Rows, Table
+from analysis.tables_of_load import is_about_load, loads_table, say_loads
 from analysis.terminal import path_line, table_grid
 from analysis.thresholds import ThresholdResult
 from analysis.wording import number, seconds
 from testbed.experiments import load_experiment
+
+#: Of an experiment on a terminal; of more, those that were met are counted. The report has them all.
+MOST_CONDITIONS = 20
 
 
 def write_experiment_report(folder: Path) -> JudgedExperiment:
@@ -72,6 +77,7 @@ def compose_experiment(judged: JudgedExperiment, charts: Sequence[Chart]) -> Pag
     """
     experiment = judged.experiment
     folder = shlex.quote(f"results/{experiment.scenario}/{experiment.folder.name}")
+    shown, counted = conditions_at_a_glance(judged)
     partial = experiment.status != "complete"
     bad = judged.reasons
     banner = None
@@ -81,10 +87,25 @@ def compose_experiment(judged: JudgedExperiment, charts: Sequence[Chart]) -> Pag
     drawn: dict[str, list[Block]] = {chart.name: [chart] for chart in charts}
     sections = [
         Section(
+            "steps",
+            "Steps",
+            "The four steps of a transaction",
+            [*drawn.get("steps", ()), *_steps(judged)],
+        ),
+        Section(
+            "load",
+            "Load",
+            "Time of a request under open load",
+            [*drawn.get("load", ()), *_loads(judged)],
+        ),
+        Section(
             "time",
             "Time",
             "Time until every client has the file",
-            [*drawn.get("completion_time", ()), side_by_side(judged)],
+            [
+                *drawn.get("completion_time", ()),
+                *([] if is_about_load(judged) else [side_by_side(judged)]),
+            ],
         ),
         Section(
             "efficiency",
@@ -92,7 +113,12 @@ def compose_experiment(judged: JudgedExperiment, charts: Sequence[Chart]) -> Pag
             "How near to the bound",
             drawn.get("efficiency", ()),
         ),
-        Section("runs", "Runs", "Each variant by itself", [run_table(judged)]),
+        Section(
+            "runs",
+            "Runs",
+            "Each variant by itself",
+            [run_table(judged), *(one for one in (condition_table(judged),) if one.rows)],
+        ),
         Section(
             "repeat",
             "Repeat",
@@ -110,14 +136,59 @@ def compose_experiment(judged: JudgedExperiment, charts: Sequence[Chart]) -> Pag
         verdict=verdict(judged),
         note=_note(judged),
         facts=f"{len(judged.variants)} variants; first: {judged.first.name}.",
-        thresholds=tuple(
-            _line(f"{variant.name}: ", one)
-            for variant in judged.variants
-            for one in (*variant.summary.thresholds, *variant.against_first)
+        thresholds=(
+            *([ThresholdLine("✓", "met", "met", counted, "listed under Runs")] if counted else ()),
+            *(_line(f"{name}: ", one) for name, one in shown),
         ),
         sections=[one for one in sections if one.blocks],
         footer=f"Experiment {experiment.folder.name}.",
     )
+
+
+Condition = tuple[str, ThresholdResult]
+"""The name of a variant, and a condition that it was held against."""
+
+
+def all_conditions(judged: JudgedExperiment) -> list[Condition]:
+    """Give every variant's conditions, those of its own run first."""
+    return [
+        (variant.name, one)
+        for variant in judged.variants
+        for one in (*variant.summary.thresholds, *variant.against_first)
+    ]
+
+
+def conditions_at_a_glance(judged: JudgedExperiment) -> tuple[list[Condition], str]:
+    """Give the conditions to be listed first; where there are many, without those that were met.
+
+    Returns:
+      The conditions, and how many were left out, in words; or nothing.
+    """
+    conditions = all_conditions(judged)
+    other = [(name, one) for name, one in conditions if one.met is not True]
+    met = len(conditions) - len(other)
+    if len(conditions) <= MOST_CONDITIONS or not met:
+        return conditions, ""
+    return other, f"{met} of {len(conditions)} conditions"
+
+
+def condition_table(judged: JudgedExperiment) -> Table:
+    """Every condition, where they are too many to be listed first."""
+    table = Table("What must hold", ("variant", "", "condition", "found"), words=True)
+    if conditions_at_a_glance(judged)[1]:
+        table.rows.extend(
+            (name, one.mark, one.text, one.detail) for name, one in all_conditions(judged)
+        )
+    return table
+
+
+def _steps(judged: JudgedExperiment) -> list[Block]:
+    named = steps_of(judged)
+    return [steps_table(named)] if named else []
+
+
+def _loads(judged: JudgedExperiment) -> list[Block]:
+    return [loads_table(judged)] if is_about_load(judged) else []
 
 
 def _note(judged: JudgedExperiment) -> str:
@@ -131,6 +202,12 @@ def _note(judged: JudgedExperiment) -> str:
 
 def verdict(judged: JudgedExperiment) -> str:
     """Say in a sentence what the variants do to the time at the largest N."""
+    if named := steps_of(judged):
+        totals = [(one.spreads["total"].p50 or 0.0, name) for name, one in named]
+        ends = [f"{seconds(total)} ({name})" for total, name in (min(totals), max(totals))]
+        return f"From asking to verified content, the median transaction takes {' to '.join(ends)}."
+    if is_about_load(judged):
+        return say_loads(judged)
     clients = max(judged.clients, default=0)
     parts = []
     for architecture in judged.architectures:
@@ -199,12 +276,19 @@ def run_table(judged: JudgedExperiment) -> Table:
 
 def on_a_terminal(judged: JudgedExperiment) -> RenderableType:
     """Give what a person reads last."""
-    parts: list[RenderableType] = [table_grid(side_by_side(judged), leave_out={"fluid bound"})]
-    for variant in judged.variants:
-        for one in (*variant.summary.thresholds, *variant.against_first):
-            colour = {True: "green", False: "red", None: "dim"}[one.met]
-            line = (f" {one.mark} ", colour), f"{variant.name}: {one.text} ", (one.detail, "dim")
-            parts.append(Text.assemble(*line))
+    named = steps_of(judged)
+    table = loads_table(judged) if is_about_load(judged) else side_by_side(judged)
+    table = steps_table(named, least=False) if named else table
+    parts: list[RenderableType] = [
+        table_grid(table, leave_out={"fluid bound", "transactions", "miss", "in page cache"})
+    ]
+    shown, counted = conditions_at_a_glance(judged)
+    if counted:
+        parts.append(Text.assemble((" ✓ ", "green"), counted))
+    for name, one in shown:
+        colour = {True: "green", False: "red", None: "dim"}[one.met]
+        line = (f" {one.mark} ", colour), f"{name}: {one.text} ", (one.detail, "dim")
+        parts.append(Text.assemble(*line))
     parts += [Text(f" ✗ {reason}", style="bold red") for reason in judged.reasons]
     parts.append(Text(verdict(judged), style="bold"))
     parts.append(path_line("Report", judged.report_path))

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
+from analysis.closed_load import Knee
 from analysis.figure_style import (
     INK,
     LOOKS,
@@ -43,7 +44,13 @@ FILLS: Mapping[str, tuple[str, str]] = {
 
 
 def saturation(
-    trials: pd.DataFrame, found: ScalabilityFit, note: str, *, form: Form = Form.WIDE
+    trials: pd.DataFrame,
+    found: ScalabilityFit,
+    note: str,
+    of_what: str = "wire bytes",
+    knee: Knee | None = None,
+    *,
+    form: Form = Form.WIDE,
 ) -> Figure:
     """Draw the server's throughput against N with the scalability law fitted to it.
 
@@ -51,6 +58,8 @@ def saturation(
       trials: The server's: `clients`, `valid`, `throughput_bytes_per_second`.
       found: The fit, in bytes per second.
       note: Small print.
+      of_what: What is counted.
+      knee: Drawn where the plateau meets one client's throughput times N, if there is one.
       form: Layout.
     """
     figure, (axes,) = new_figure(height_inches=3.6, form=form)
@@ -74,7 +83,20 @@ def saturation(
     axes.plot(users, users * found.gain.value / MEBIBYTE, ":", color=MUTED, linewidth=1.4)
     clients_axis(axes, tested, panels_beside(axes))
     axes.set_ylim(0, max(float(rates.max()), float(law.max()) / MEBIBYTE) * 1.25)
-    axes.set_ylabel("wire bytes of all clients (MiB/s)")
+    axes.set_ylabel(f"{of_what} of all clients (MiB/s)")
+    if knee is not None:
+        height = knee.plateau_bytes_per_second / MEBIBYTE
+        axes.axhline(height, color=look.colour, linestyle="--", linewidth=1.0)
+        axes.plot([knee.users] * 2, [0, height], color=look.colour, linestyle="--", linewidth=1.0)
+        axes.annotate(
+            f"knee {knee.users:.1f}",
+            (knee.users, 0),
+            xytext=(5, 6),
+            textcoords="offset points",
+            color=look.colour,
+            fontweight="bold",
+            fontsize=9,
+        )
     axes.legend(
         handles=[
             *axes.plot([], [], look.marker, color=look.colour, label="server, each repeat"),

@@ -16,6 +16,7 @@ from matplotlib.ticker import (
     NullLocator,
     PercentFormatter,
 )
+from numpy.typing import NDArray
 
 from analysis.burden import gini, jain, lorenz
 from analysis.figure_style import LOOKS, MUTED, Form, new_figure, paper_note
@@ -52,9 +53,11 @@ def upload_burden(burdens: pd.DataFrame, note: str, *, form: Form = Form.WIDE) -
             edges = np.append(at - width / 2, at[-1] + width / 2)
             bars.stairs(np.maximum(heights, 0), edges, fill=True, color=look.colour)
         origin = rows["role"].to_numpy() == "origin"
-        for x, height in zip(at[origin], heights[origin], strict=True):
+        several = f"{origin.sum()} origins" if origin.sum() > 1 else "origin"
+        # The rightmost of them: the bars of the others are as high or higher, and left of its label.
+        for x, height in zip(at[origin][-1:], heights[origin][-1:], strict=True):
             bars.annotate(
-                f"{look.name}'s origin: {short_number(height)}",
+                f"{look.name}'s {several}: {_from_to(heights[origin])}",
                 (x + width / 2, height),
                 xytext=(4, 1),
                 textcoords="offset points",
@@ -98,6 +101,12 @@ def upload_burden(burdens: pd.DataFrame, note: str, *, form: Form = Form.WIDE) -
     _lorenz_axes(curve, by_node, architectures)
     paper_note(figure, note)
     return figure
+
+
+def _from_to(heights: NDArray[np.float64]) -> str:
+    """Write the burdens of some nodes, from the least to the greatest where they differ."""
+    ends = dict.fromkeys(short_number(float(one)) for one in (heights.min(), heights.max()))
+    return " to ".join(ends)
 
 
 def _lorenz_axes(axes: Axes, by_node: pd.Series, architectures: list[str]) -> None:

@@ -7,6 +7,7 @@ be true at all: the highest bound after the exact allowance for what the links' 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.load import TRIAL_KEYS
+from analysis.theory.balancing import fullest_origin_seconds
 from analysis.theory.bounds import server_seconds, store_and_forward_seconds, swarm_seconds
+from testbed.scenario import Scenario
 
 FloatArray = NDArray[np.float64]
 
@@ -40,6 +43,7 @@ def bounds(
     client_uplinks: FloatArray,
     client_downlinks: FloatArray,
     client_counts: FloatArray | None = None,
+    origins: int = 1,
 ) -> Bounds:
     """Compute the bounds of one trial.
 
@@ -48,10 +52,11 @@ def bounds(
       file_bytes: F.
       piece_bytes: p, for the swarm's store-and-forward bound; None leaves it out.
       burst_seconds: By how much each link may be ahead of its rate.
-      origin_uplink: us, bytes per second, may be infinite.
+      origin_uplink: us of each origin, bytes per second, may be infinite.
       client_uplinks: u of each client, or of each class of clients.
       client_downlinks: d, likewise.
       client_counts: How many clients each of them stands for; one, if not given.
+      origins: m, how many servers share the clients; a swarm has one origin.
     """
     counts = np.ones(len(client_uplinks)) if client_counts is None else client_counts
     clients = float(counts.sum())
@@ -60,12 +65,11 @@ def bounds(
     uplink = float(client_uplinks @ counts) / clients
     downlink = float(client_downlinks.min())
 
-    def highest(burst: float) -> tuple[float, float]:
+    def fluid_and_stored(burst: float) -> tuple[float, float]:
         if architecture == "server":
-            fluid = server_seconds(file_bytes, origin_uplink, downlink, clients, burst)
-            return fluid, fluid
+            return server_seconds(file_bytes, origin_uplink, downlink, clients, burst, origins), 0.0
         fluid = swarm_seconds(file_bytes, origin_uplink, uplink, downlink, clients, burst)
-        return fluid, max(fluid, stored(burst))
+        return fluid, stored(burst)
 
     def stored(burst: float) -> float:
         # A last piece that is shorter would spread sooner: the whole pieces alone are a file too,
@@ -83,9 +87,21 @@ def bounds(
             burst,
         )
 
-    fluid, best = highest(0.0)
-    _, least = highest(burst_seconds)
-    return Bounds(fluid_seconds=fluid, best_seconds=best, least_possible_seconds=least)
+    fluid, best = fluid_and_stored(0.0)
+    if architecture == "server":
+        # A client that its origin fails goes on at another one, so this is a bound that a true run may
+        # break: it is shown, and nothing is called impossible for it.
+        best = float(fullest_origin_seconds(file_bytes, origin_uplink, clients, origins))
+    return Bounds(
+        fluid_seconds=fluid,
+        best_seconds=max(fluid, best),
+        least_possible_seconds=max(fluid_and_stored(burst_seconds)),
+    )
+
+
+def origins_of(scenario: Scenario) -> int:
+    """How many servers a run has; its swarm has one origin, whatever this says."""
+    return int(scenario.tables.get("servers", {}).get("origins", 1))
 
 
 def trial_bounds(
@@ -99,16 +115,22 @@ def trial_bounds(
     rows = []
     for keys, trial in nodes.groupby(list(TRIAL_KEYS), sort=True):
         clients = trial[trial["role"] == "client"]
-        origins = trial.loc[trial["role"] == "origin", "uplink_bytes_per_second"]
+        origins = trial[trial["role"] == "origin"]
         if clients.empty or origins.empty:
             continue
+        file_bytes_each = file_bytes
+        if "wanted_bytes" in clients:
+            # The server's uplink has to carry their sum, whoever wants how much of it.
+            file_bytes_each = math.floor(clients["wanted_bytes"].mean())
         identity = dict(zip(TRIAL_KEYS, keys, strict=True))
         found = bounds(
             str(identity["architecture"]),
-            file_bytes=file_bytes,
+            file_bytes=file_bytes_each,
             piece_bytes=piece_bytes,
             burst_seconds=burst_seconds,
-            origin_uplink=float(origins.sum()),
+            # All origins of a run have equal lines.
+            origin_uplink=float(origins["uplink_bytes_per_second"].iloc[0]),
+            origins=int(origins["nodes"].sum()),
             client_uplinks=clients["uplink_bytes_per_second"].to_numpy(dtype=np.float64),
             client_downlinks=clients["downlink_bytes_per_second"].to_numpy(dtype=np.float64),
             client_counts=clients["nodes"].to_numpy(dtype=np.float64),

@@ -1,7 +1,8 @@
 """Reading a run's folder: the raw rows as frames, and what its scenario says that metrics need.
 
 `testbed.store` checks every column. Nothing is derived or repaired here, but that each row learns in
-which placement of processes its trial ran: the repeats take the placements in turn.
+which placement of processes its trial ran: the repeats take the placements in turn. Where clients want
+something else than the file once, a node also learns how much that was (`wanted_bytes`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import pandas as pd
 from analysis.transfers import Transfers
 from testbed import scenario as scenarios
 from testbed.errors import ScenarioError, SchemaError
+from testbed.load import ONCE, WHOLE_FILE
+from testbed.record import TABLES
 from testbed.scenario import Scenario
 from testbed.store import Run, load_run
 from testbed.units import parse_size
@@ -41,6 +44,8 @@ class RunData:
     nodes: pd.DataFrame
     transfers: Transfers
     samples: pd.DataFrame
+    transactions: pd.DataFrame
+    """The steps of single requests, where the scenario has them recorded."""
 
     @property
     def placements(self) -> tuple[str, ...]:
@@ -85,7 +90,10 @@ def _prepare(run: Run, requests: Path | pd.DataFrame) -> RunData:
     except (SchemaError, ScenarioError) as error:
         raise SchemaError(f"{where}: {error}") from None
     placement = {repeat: scenario.placement(repeat) for repeat in set(run.trials["repeat"])}
-    frames = {name: _placed(getattr(run, name), placement) for name in ("trials", "nodes", "samples")}
+    frames = {name: _placed(getattr(run, name), placement) for name in TABLES if name != "transfers"}
+    if scenario.load != ONCE or scenario.sizes != WHOLE_FILE:
+        nodes = frames["nodes"]
+        nodes["wanted_bytes"] = nodes["downloaded_payload_bytes"] - nodes["wasted_payload_bytes"]
     transfers = Transfers(requests, scenario.placement)
     return RunData(
         path=run.folder,
@@ -117,7 +125,7 @@ def _file_bytes(scenario: Scenario, run: Run, where: Path) -> int:
 
 def _piece_bytes(scenario: Scenario, transfers: Transfers, where: Path) -> int | None:
     configured = scenario.tables.get("peers", {}).get("piece_length")
-    if configured is None:
+    if configured in (None, "by rule"):
         return transfers.largest_piece_bytes()
     try:
         return parse_size(configured)

@@ -100,24 +100,33 @@ def rates(nodes: pd.DataFrame, file_bytes: int) -> pd.DataFrame:
     span = makespans(nodes)
     clients = nodes[nodes["role"] == "client"].groupby(_KEYS, sort=True)
     received = clients["downloaded_wire_bytes"].sum()
-    verified = verified_clients(nodes)
+    verified = verified_bytes(nodes, file_bytes)
     seconds = span["makespan_seconds"]
 
     carrying = nodes[nodes["role"] != "tracker"].join(span, on=_KEYS)
     online_from = carrying[["joined_seconds", "first_join_seconds"]].max(axis=1)
     online_until = carrying[["left_seconds", "last_completion_seconds"]].min(axis=1)
-    online = (online_until - online_from).clip(lower=0.0)
+    online = (online_until - online_from - carrying["away_seconds"]).clip(lower=0.0)
     lines = carrying["uplink_bytes_per_second"].replace(np.inf, np.nan) * carrying["nodes"]
     possible = lines * online
     totals = carrying.assign(possible=possible).groupby(_KEYS, sort=True)
     could_send = totals["possible"].sum(min_count=1).where(totals["possible"].count() == totals.size())
     return pd.DataFrame(
         {
-            "goodput_bytes_per_second": verified * file_bytes / seconds,
+            "goodput_bytes_per_second": verified / seconds,
             "throughput_bytes_per_second": received / seconds,
             "uplink_utilisation": totals["uploaded_wire_bytes"].sum() / could_send,
         }
     )
+
+
+def verified_bytes(nodes: pd.DataFrame, file_bytes: int) -> pd.Series:
+    """Give the payload that clients had verified in the end, without duplicates, by trial."""
+    if "wanted_bytes" not in nodes:
+        return verified_clients(nodes) * file_bytes
+    clients = nodes[(nodes["role"] == "client")]
+    wanted = clients["wanted_bytes"].where(clients["verified"].astype(bool), 0)
+    return wanted.groupby([clients[key] for key in _KEYS], sort=True).sum()
 
 
 def verified_clients(nodes: pd.DataFrame) -> pd.Series:

@@ -10,15 +10,19 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from analysis import tables, tables_of_roles
+from analysis import steps_report, tables, tables_of_roles
 from analysis.charts import Chart
 from analysis.cost import Cost, origin_cost
+from analysis.limits import origins_of
 from analysis.load import RunData
 from analysis.metrics import initiative
 from analysis.points import Measures
 from analysis.summary import Summary
 from analysis.tables import Rows, Table
+from analysis.tables_of_churn import churn_tables
+from analysis.tables_of_load import closed_load_table
 from analysis.wording import rate, size
+from testbed.record import TABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,10 @@ class Page:
     footer: str = ""
 
 
+#: Sections about one file for everybody: left out where a server's load is what the run is about.
+ABOUT_THE_FILE = ("time", "burden", "one-run", "efficiency")
+
+
 def compose(run: RunData, summary: Summary, measures: Measures, charts: Mapping[str, Chart]) -> Page:
     """Put a report together.
 
@@ -95,6 +103,7 @@ def compose(run: RunData, summary: Summary, measures: Measures, charts: Mapping[
       charts: By name; those that are missing are left out.
     """
     counted = initiative(run.nodes)
+    about_load = summary.is_about_load
 
     def drawn(*names: str) -> list[Block]:
         return [charts[name] for name in names if name in charts]
@@ -109,6 +118,7 @@ def compose(run: RunData, summary: Summary, measures: Measures, charts: Mapping[
                 tables.answer_table(summary),
                 *drawn("typical_client"),
                 tables.point_table(summary),
+                *churn_tables(summary),
             ],
         ),
         Section(
@@ -122,16 +132,27 @@ def compose(run: RunData, summary: Summary, measures: Measures, charts: Mapping[
                 *_cost(summary),
             ],
         ),
-        Section("throughput", "Throughput", "Throughput", drawn("goodput", "saturation")),
+        Section(
+            "throughput",
+            "Throughput",
+            "Throughput",
+            [*drawn("goodput", "saturation"), closed_load_table(summary)],
+        ),
         Section(
             "latency",
             "Latency",
             "Latency",
             [
-                *drawn("waiting_growth", "waiting"),
-                tables.waiting_table(summary),
+                *drawn("open_load", "waiting_growth", "waiting"),
+                *([] if about_load else [tables.waiting_table(summary)]),
                 *drawn("request_latency", "request_distribution"),
             ],
+        ),
+        Section(
+            "steps",
+            "Steps",
+            "The four steps of a transaction",
+            [steps_report.steps_table(steps_report.of_points(summary.main_points))],
         ),
         Section(
             "one-run",
@@ -177,7 +198,11 @@ def compose(run: RunData, summary: Summary, measures: Measures, charts: Mapping[
             )
             for one in summary.thresholds
         ],
-        sections=[one for one in map(_without_empty_tables, sections) if one.blocks],
+        sections=[
+            one
+            for one in map(_without_empty_tables, sections)
+            if one.blocks and not (about_load and one.anchor in ABOUT_THE_FILE)
+        ],
         footer=(
             "Everything here is computed from the raw rows of this run's folder; "
             f"python -m analysis report rebuilds it. Times are seconds of the {summary.world} "
@@ -214,6 +239,9 @@ def _facts(summary: Summary) -> str:
     }
     pieces = f" in pieces of {size(summary.piece_bytes)}" if summary.piece_bytes else ""
     lines = ", ".join(f"{name} {rate(value)}" for name, value in rates.items())
+    origins = origins_of(summary.scenario)
+    if origins > 1:
+        lines += f"; {origins} servers, each with such an uplink, and one origin in the swarm"
     trials = f"{summary.trial_count} trials"
     return f"File {size(summary.file_bytes)}{pieces}; {lines}; {summary.world} world; {trials}."
 
@@ -273,7 +301,7 @@ def _how_to_repeat(run: RunData, summary: Summary) -> list[Block]:
         ("method version", str(manifest.get("method_version", "—"))),
         (
             "raw files",
-            "run.json, trials.parquet, nodes.parquet, transfers.parquet, samples.parquet",
+            ", ".join(("run.json", *(f"{table}.parquet" for table in TABLES))),
         ),
         *((name.replace("_", " "), _text(value)) for name, value in _environment(manifest)),
     ]

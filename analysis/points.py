@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis import closed_load, open_load
 from analysis.burden import node_burdens, trial_burdens
+from analysis.churn import Churn, churn, read_churn
+from analysis.closed_load import ClosedLoad, Knee, Served, find_knee, gather_served
 from analysis.computation import cpu_seconds_per_gigabyte, populations
 from analysis.findings import trial_keys
 from analysis.limits import trial_bounds
@@ -28,8 +31,11 @@ from analysis.metrics import (
     rates,
     waste,
 )
+from analysis.open_load import OpenLoad, Responses, gather_responses
 from analysis.requests import Requests, gather_requests
 from analysis.statistics import Spread, quantile, spread
+from analysis.steps import PointSteps, point_steps, step_times
+from analysis.transfers import TrialKeys
 
 POINT_KEYS = ("placement", "architecture", "clients")
 PointKey = tuple[str, str, int]
@@ -89,8 +95,20 @@ class Point:
     everyone: Sharing
     peers_only: Sharing
     wasted_fraction: float | None
+    churn: Churn | None
+    """None where every client came once."""
     generator_cpu_fraction: float | None
     node_host_cpu_fraction: float | None
+    makespan_mean_seconds: float | None = None
+    """Where chance decides how long a trial takes, this is what theory has a value for."""
+    steps: PointSteps | None = None
+    """Of its transactions; None where they were not recorded."""
+    open_load: OpenLoad | None = None
+    """Of a server whose requests come by themselves."""
+    closed_load: ClosedLoad | None = None
+    """Where clients begin anew when they are done."""
+    knee: Knee | None = None
+    """Where the server saturates, as the sweep up to its largest N shows it: the last point has it."""
 
     @property
     def key(self) -> PointKey:
@@ -109,6 +127,12 @@ class Measures:
     requests: Requests
     burdens: pd.DataFrame
     populations: pd.DataFrame
+    steps: Mapping[PointKey, PointSteps] = field(default_factory=dict)
+    """Of transactions, by point, where a scenario has them recorded."""
+    responses: Mapping[TrialKeys, Responses] = field(default_factory=dict)
+    """Of a server under open load, by trial."""
+    served: Mapping[TrialKeys, Served] = field(default_factory=dict)
+    """Of a closed load, by trial."""
 
 
 def measure(run: RunData) -> Measures:
@@ -118,13 +142,15 @@ def measure(run: RunData) -> Measures:
     """
     complete = run.trials[run.trials["status"] == "complete"]
     keys = pd.MultiIndex.from_frame(complete[list(TRIAL_KEYS)])
-    nodes, samples = run.nodes, run.samples
+    nodes, samples, transactions = run.nodes, run.samples, run.transactions
     if len(complete) < len(run.trials):
-        nodes, samples = (
+        nodes, samples, transactions = (
             frame[pd.MultiIndex.from_frame(frame[list(TRIAL_KEYS)]).isin(keys)]
-            for frame in (nodes, samples)
+            for frame in (nodes, samples, transactions)
         )
-    requests = gather_requests(run.transfers, set(trial_keys(complete)))
+    done = set(trial_keys(complete))
+    requests = gather_requests(run.transfers, done)
+    served = gather_served(run, done)
     burdens = node_burdens(nodes, run.file_bytes)
     bounds = trial_bounds(
         run.nodes,
@@ -142,12 +168,18 @@ def measure(run: RunData) -> Measures:
         rates(nodes, run.file_bytes),
         offloads(nodes),
         waste(nodes),
+        churn(nodes, run.piece_bytes),
         trial_burdens(burdens),
         cpu_seconds_per_gigabyte(samples, nodes, run.file_bytes),
     ]
     trials = pd.concat(parts, axis=1).sort_index()
     trials.index.names = list(TRIAL_KEYS)
     trials["complete"] = trials.index.isin(keys)
+    trials["served_bytes_per_second"] = pd.Series(
+        [served[key].bytes_per_second if key in served else np.nan for key in trials.index],
+        index=trials.index,
+        dtype="float64",
+    )
     trials["efficiency"] = trials["fluid_seconds"] / trials["makespan_seconds"]
     trials["tightness"] = trials["best_seconds"] / trials["makespan_seconds"]
     return Measures(
@@ -157,13 +189,19 @@ def measure(run: RunData) -> Measures:
         requests,
         burdens,
         populations(samples),
+        point_steps(step_times(transactions)),
+        gather_responses(run, done),
+        served,
     )
 
 
-def gather(measures: Measures, warnings: Mapping[PointKey, list[str]]) -> tuple[Point, ...]:
+def gather(
+    run: RunData, measures: Measures, warnings: Mapping[PointKey, list[str]]
+) -> tuple[Point, ...]:
     """Make the points of a run, by placement, architecture and N.
 
     Args:
+      run: The raw rows.
       measures: As `measure` gives them.
       warnings: What failed at each point; a point with a warning is not valid.
     """
@@ -172,6 +210,10 @@ def gather(measures: Measures, warnings: Mapping[PointKey, list[str]]) -> tuple[
         "completion": _pool(measures.completions, "completion_seconds"),
         "first_byte": _pool(measures.first_bytes, "first_byte_seconds"),
     }
+    closed = {
+        key: closed_load.pool(of_point) for key, of_point in _by_point(measures.served).items()
+    }
+    responses = _by_point(measures.responses)
     points = []
     for key, trials in measures.trials.groupby(keys, sort=True):
         identity = point_key(key)
@@ -189,6 +231,7 @@ def gather(measures: Measures, warnings: Mapping[PointKey, list[str]]) -> tuple[
                 valid=not found,
                 warnings=tuple(found),
                 makespan=makespan,
+                makespan_mean_seconds=_number(trials["makespan_seconds"].mean()),
                 bound_seconds=values["fluid_seconds"],
                 best_bound_seconds=values["best_seconds"],
                 efficiency=_ratio(values["fluid_seconds"], middle),
@@ -209,11 +252,34 @@ def gather(measures: Measures, warnings: Mapping[PointKey, list[str]]) -> tuple[
                 everyone=_sharing(values, ""),
                 peers_only=_sharing(values, "peers_"),
                 wasted_fraction=values["wasted_fraction"],
+                churn=read_churn(trials),
                 generator_cpu_fraction=_most(trials["generator_cpu_fraction"]),
                 node_host_cpu_fraction=_most(trials["node_host_cpu_fraction"]),
+                steps=measures.steps.get(identity),
+                open_load=open_load.pool(
+                    responses.get(identity, ()), run.scenario, run.file_bytes
+                ),
+                closed_load=closed.get(identity),
+                knee=_knee(identity, closed),
             )
         )
     return tuple(points)
+
+
+def _by_point(of_trials: Mapping[TrialKeys, Any]) -> dict[PointKey, list[Any]]:
+    by_point: dict[PointKey, list[Any]] = {}
+    for trial, one in of_trials.items():
+        by_point.setdefault(trial[:3], []).append(one)
+    return by_point
+
+
+def _knee(identity: PointKey, closed: Mapping[PointKey, ClosedLoad | None]) -> Knee | None:
+    """Find the knee of a point's sweep, if it is the last of that."""
+    clients = identity[2]
+    rates = {
+        key[2]: one.bytes_per_second for key, one in closed.items() if one and key[:2] == identity[:2]
+    }
+    return find_knee(rates) if clients == max(rates, default=None) else None
 
 
 def _pool(frame: pd.DataFrame, column: str) -> dict[PointKey, pd.DataFrame]:

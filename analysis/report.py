@@ -13,6 +13,7 @@ import matplotlib as mpl
 from analysis import (
     charts,
     charts_of_capacity,
+    charts_of_load,
     charts_of_nodes,
     charts_of_one_run,
     charts_of_waiting,
@@ -69,6 +70,15 @@ def make_charts(run: RunData, summary: Summary, measures: Measures) -> list[Char
     drawn = drawable(run, summary, measures)
     if drawn.trials.empty:
         return []
+    made: list[Chart | None]
+    if summary.is_about_load:
+        made = [
+            charts_of_load.open_load_chart(drawn),
+            charts_of_capacity.saturation_chart(drawn),
+            charts_of_waiting.request_growth_chart(drawn),
+            charts_of_waiting.request_distribution_chart(drawn),
+        ]
+        return [chart for chart in made if chart is not None]
     made = [
         charts.completion_chart(drawn),
         charts.typical_chart(drawn),
@@ -76,6 +86,7 @@ def make_charts(run: RunData, summary: Summary, measures: Measures) -> list[Char
         charts.origin_chart(drawn),
         charts.goodput_chart(drawn),
         charts_of_capacity.saturation_chart(drawn),
+        charts_of_load.open_load_chart(drawn),
         charts_of_waiting.growth_chart(drawn),
         charts_of_waiting.distribution_chart(drawn),
         charts_of_waiting.request_growth_chart(drawn),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis import closed_load, open_load
 from analysis.checks import (
     above_bound,
     all_verified,
@@ -18,11 +19,12 @@ from analysis.checks import (
     not_busy,
 )
 from analysis.findings import Check, State, warnings_by_point
+from analysis.limits import origins_of
 from analysis.load import RunData
 from analysis.points import Measures, Point, gather, measure
 from analysis.statistics import Comparison, Crossover, compare, crossover
 from analysis.thresholds import ThresholdResult, judge
-from analysis.verdict import answer, answer_for_one_arm, overhead_note
+from analysis.verdict import answer, answer_for_one_arm, overhead_note, servers_note
 from testbed.scenario import Scenario
 
 EXIT_DONE, EXIT_MISSED, EXIT_UNTRUSTED = 0, 1, 3
@@ -57,6 +59,15 @@ class Summary:
         return self.run_path / "report" / "report.html"
 
     @property
+    def is_about_load(self) -> bool:
+        """Whether a server under load is all there is: the time until everybody has the file, and what
+        follows from it, then says when the last came or was told to stop."""
+        points = self.points
+        return self.scenario.repetition.is_closed or (
+            bool(points) and all(one.open_load is not None for one in points)
+        )
+
+    @property
     def exit_code(self) -> int:
         """3: not to be trusted; 1: failed, or a threshold missed; 0: neither."""
         if self.status == "invalid":
@@ -81,7 +92,7 @@ def summarise(run: RunData) -> tuple[Summary, Measures]:
     """
     measures = measure(run)
     checks = make_checks(run, measures)
-    points = gather(measures, warnings_by_point(checks))
+    points = gather(run, measures, warnings_by_point(checks))
     main = run.placements[0]
     comparisons = compare_all(measures.trials, [one for one in points if one.placement == main])
     thresholds = tuple(
@@ -100,7 +111,8 @@ def summarise(run: RunData) -> tuple[Summary, Measures]:
             status=status,
             reasons=reasons,
             verdict=word_verdict(status, reasons, comparisons, points),
-            note=overhead_note(parting_clients(run.scenario), [one.clients for one in points]),
+            note=load_note(run.scenario, points)
+            or word_note(run.scenario, [one.clients for one in points]),
             points=points,
             comparisons=comparisons,
             crossover=crossover(comparisons),
@@ -177,6 +189,17 @@ def parting_clients(scenario: Scenario) -> float | None:
     return origin / client if origin >= client else None
 
 
+def word_note(scenario: Scenario, tested: Sequence[int]) -> str:
+    """Say where theory has the two curves part, or cross."""
+    origins = origins_of(scenario)
+    if origins == 1:
+        return overhead_note(parting_clients(scenario), tested)
+    origin = scenario.links.origin_uplink_bytes_per_second
+    client = scenario.links.client_uplink_bytes_per_second
+    finite = math.isfinite(origin) and 0 < client < math.inf
+    return servers_note(origins, (origins - 1) * origin / client if finite else None)
+
+
 def word_verdict(
     status: str,
     reasons: Sequence[str],
@@ -192,7 +215,7 @@ def word_verdict(
         if usable and len({one.architecture for one in usable}) == 1:
             last = max(usable, key=lambda one: one.clients)
             assert last.makespan is not None
-            sentence = answer_for_one_arm(
+            sentence = answer_under_load(usable, last) or answer_for_one_arm(
                 last.architecture, last.clients, last.makespan, last.efficiency
             )
     if status == "invalid":
@@ -206,6 +229,27 @@ def word_verdict(
     if status == "failed":
         return f"Not every trial succeeded ({reasons[0] if reasons else 'see below'}). {sentence}"
     return sentence
+
+
+def answer_under_load(points: Sequence[Point], last: Point) -> str:
+    """Say what a server under load shows; nothing where there is none. `last`: of the largest N."""
+    closed = {one.clients: one.closed_load for one in points if one.closed_load is not None}
+    if closed:
+        return closed_load.describe(closed, last.knee)
+    return open_load.describe(last.open_load) if last.open_load is not None else ""
+
+
+def load_note(scenario: Scenario, points: Sequence[Point]) -> str:
+    """Say what theory has a server under load do; nothing where there is none."""
+    if scenario.repetition.is_closed:
+        parting = parting_clients(scenario)
+        return "" if parting is None else f"In theory it saturates at us/d = {parting:.3g} clients."
+    if points and all(one.open_load is not None for one in points):
+        return (
+            "The formula is the mean of runs without end. A run as long as this scatters around it, "
+            "which the comparison with its own arrivals does not."
+        )
+    return ""
 
 
 def _by_repeat(

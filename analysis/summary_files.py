@@ -8,12 +8,26 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from analysis.churn import Churn
+from analysis.limits import origins_of
 from analysis.points import Point, Quantiles, Sharing
 from analysis.statistics import Spread
+from analysis.steps import FIGURES, PointSteps
 from analysis.summary import Summary
+from testbed.sessions import UNINTERRUPTED
 
 #: Enough for any use of a measured number, and no `0.30000000000000004`.
 SIGNIFICANT_DIGITS = 6
+
+
+OPEN_LOAD_FIGURES = (
+    "load",
+    "requests",
+    "mean_seconds",
+    "ideal_seconds",
+    "late_seconds",
+    "formula_seconds",
+)
 
 
 def as_json(summary: Summary) -> str:
@@ -25,12 +39,22 @@ def as_dict(summary: Summary) -> dict[str, Any]:
     """Give summary.json's content."""
     found = summary.crossover
     several = len(summary.placements) > 1
+    with_steps = any(one.steps for one in summary.points)
+    by_chance = origins_of(summary.scenario) > 1
+    with_churn = summary.scenario.has_outages or summary.scenario.sessions != UNINTERRUPTED
     return {
         "scenario": summary.scenario.name,
         "world": summary.world,
         "verdict": summary.verdict,
         "crossover": found and {"above": found.above, "at_most": found.at_most},
-        "points": [_point(one, with_placement=several) for one in summary.points],
+        "points": [
+            _point(one, with_placement=several)
+            | (_steps(one.steps) if with_steps else {})
+            | (_churn(one) if with_churn else {})
+            | (_load(one) if summary.is_about_load else {})
+            | ({"makespan_mean_seconds": _short(one.makespan_mean_seconds)} if by_chance else {})
+            for one in summary.points
+        ],
     }
 
 
@@ -70,6 +94,43 @@ def _point(point: Point, *, with_placement: bool) -> dict[str, Any]:
         "peers_only": _sharing(point.peers_only),
         "wasted_fraction": _short(point.wasted_fraction),
         "generator_cpu_fraction": _short(point.generator_cpu_fraction),
+    }
+
+
+def _churn(point: Point) -> dict[str, float | None]:
+    figures = {name: getattr(point.churn, name, None) for name in Churn.__dataclass_fields__}
+    finished = {"finished_fraction": point.finished_fraction}
+    return {name: _short(value) for name, value in (finished | figures).items()}
+
+
+def _steps(steps: PointSteps | None) -> dict[str, Any]:
+    figures = ("least", "p50", "p90")
+    spreads = {
+        f"{name}_seconds": {
+            one: None if steps is None else _short(getattr(steps.spreads[name], one)) for one in figures
+        }
+        for name in FIGURES
+    }
+    return {
+        "step": spreads,
+        "transactions": 0 if steps is None else steps.count,
+        "sum_error": None if steps is None else _short(steps.sum_error),
+        "cached_fraction": None if steps is None else _short(steps.cached_fraction),
+    }
+
+
+def _load(point: Point) -> dict[str, Any]:
+    """What a server under load did; of an open load and a closed one, the other is empty."""
+    found, closed, knee = point.open_load, point.closed_load, point.knee
+    return {
+        "open_load": {
+            name: None if found is None else _short(getattr(found, name))
+            for name in OPEN_LOAD_FIGURES
+        },
+        "processor_sharing_ratio": None if found is None else _short(found.ratio),
+        "downloads": None if closed is None else closed.downloads,
+        "served_bytes_per_second": None if closed is None else _short(closed.bytes_per_second),
+        "knee": None if knee is None else _short(knee.users),
     }
 
 

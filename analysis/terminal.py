@@ -15,11 +15,17 @@ from analysis.pair_page import answer, change_table
 from analysis.run_pair import RunPair
 from analysis.summary import Summary
 from analysis.tables import Table, answer_table
+from analysis.tables_of_load import closed_load_table, open_load_table
 
 
 def terminal_summary(summary: Summary) -> RenderableType:
     """Give what a person reads last: it fits 80 columns and says the same without colour."""
-    parts: list[RenderableType] = [table_grid(answer_table(summary, ranges=False))]
+    parts: list[RenderableType] = []
+    if summary.is_about_load:
+        tables = (closed_load_table(summary), open_load_table(summary))
+        parts += [table_grid(one, leave_out={"p50", "p99"}) for one in tables if one.rows]
+    else:
+        parts.append(table_grid(answer_table(summary, ranges=False)))
     for one in summary.thresholds:
         colour = {True: "green", False: "red", None: "dim"}[one.met]
         parts.append(Text.assemble((f" {one.mark} ", colour), f"{one.text} ", (one.detail, "dim")))
@@ -38,7 +44,7 @@ def terminal_summary(summary: Summary) -> RenderableType:
             title_align="left",
         )
     )
-    if summary.comparisons:
+    if summary.comparisons or summary.is_about_load:
         parts.append(Text(summary.note, style="dim"))
     parts.append(path_line("Report", summary.report_path))
     return Group(*parts)

@@ -8,13 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
 
 from analysis import wording
+from analysis.churn import Churn
 from analysis.points import Point
+from analysis.steps import FIGURES
 from testbed.thresholds import Threshold
 
 Reading = Callable[[Point], float | None]
+
+
+def _of_churn(name: str, point: Point) -> float | None:
+    """Read what there is only where clients come and go."""
+    value: float | None = getattr(point.churn, name, None)
+    return value
+
+
+def _of_step(step: str, figure: str, point: Point) -> float | None:
+    if point.steps is None:
+        return None
+    value: float | None = getattr(point.steps.spreads[step], figure)
+    return value
+
+
+def _of_steps(name: str, point: Point) -> float | None:
+    value: float | None = getattr(point.steps, name, None)
+    return value
+
 
 #: How to read each metric from a point. Nested names of summary.json are joined by `_`.
 METRICS: Mapping[str, Reading] = {
@@ -22,6 +44,7 @@ METRICS: Mapping[str, Reading] = {
     **{
         name: attrgetter(name)
         for name in (
+            "makespan_mean_seconds",
             "efficiency",
             "tightness",
             "goodput_bytes_per_second",
@@ -38,11 +61,23 @@ METRICS: Mapping[str, Reading] = {
         for quantile in ("p50", "p90", "p99")
     },
     "completion_seconds_mean": attrgetter("completion.mean"),
+    **{name: partial(_of_churn, name) for name in Churn.__dataclass_fields__},
     **{
         f"{prefix}{name}": attrgetter(f"{group}.{name}")
         for prefix, group in (("", "everyone"), ("peers_only_", "peers_only"))
         for name in ("burden_mean", "burden_max", "gini", "jain")
     },
+    **{
+        f"step_{step}_seconds_{figure}": partial(_of_step, step, figure)
+        for step in FIGURES
+        for figure in ("least", "p50", "p90")
+    },
+    **{name: partial(_of_steps, name) for name in ("sum_error", "cached_fraction")},
+    "processor_sharing_ratio": lambda point: point.open_load.ratio if point.open_load else None,
+    "served_bytes_per_second": lambda point: (
+        point.closed_load.bytes_per_second if point.closed_load else None
+    ),
+    "knee": lambda point: point.knee.users if point.knee else None,
     "cpu_seconds_per_gigabyte_origin": lambda point: point.cpu_seconds_per_gigabyte["origin"],
     "cpu_seconds_per_gigabyte_client": lambda point: point.cpu_seconds_per_gigabyte["client"],
 }
@@ -56,8 +91,8 @@ class ThresholdResult:
     met: bool | None
     """None: nothing was measured that it speaks of."""
     detail: str
-    ratio: bool = False
-    """Whether it is about a ratio of two runs' figures."""
+    compares: bool = False
+    """Whether it is about two runs' figures: their ratio or, if it says so, their difference."""
 
     @property
     def mark(self) -> str:
@@ -69,8 +104,9 @@ class ThresholdResult:
         """The condition as a reader sees it."""
         one = self.threshold
         architecture, metric = split(one)
+        ratio = self.compares and not one.difference
         limits = [
-            f"{word} {wording.number(limit) if self.ratio else write_value(metric, limit)}"
+            f"{word} {wording.number(limit) if ratio else write_value(metric, limit)}"
             for word, limit in (("at least", one.at_least), ("at most", one.at_most))
             if limit is not None
         ]
@@ -80,8 +116,11 @@ class ThresholdResult:
         elif one.from_clients > 1:
             reach = f" from N = {one.from_clients}"
         name = metric.replace("_bytes_per_second", "").replace("_seconds", "").replace("_", " ")
-        of = f"{name}, ratio" if self.ratio else name
-        return f"{architecture} {of} {' and '.join(limits)}{reach}"
+        if self.compares:
+            name += ", ratio" if ratio else ", difference"
+        if one.against:
+            name += f" to {one.against!r}"
+        return f"{architecture} {name} {' and '.join(limits)}{reach}"
 
 
 def split(threshold: Threshold) -> tuple[str, str]:

@@ -69,6 +69,23 @@ def overhead_note(parting_clients: float | None, tested: Sequence[int]) -> str:
     )
 
 
+def servers_note(origins: int, even_clients: float | None) -> str:
+    """Say that several servers stand against one origin, and what that means in theory.
+
+    Args:
+      origins: m, how many servers there are.
+      even_clients: (m - 1) us/u, from which on the swarm has more uplink than all servers; None if
+        the links leave none.
+    """
+    against = f"{origins} servers, each with the uplink of the swarm's one origin"
+    if even_clients is None:
+        return f"The server's curve is that of {against}."
+    return (
+        f"The server's curve is that of {against}: together they have the larger uplink up to "
+        f"N = (m-1) us/u = {even_clients:.3g} clients, and from there on the swarm has it."
+    )
+
+
 def range_text(spread: Spread, unit: str = "s") -> str:
     """Put the trust in a number into words: `range of 3 repeats 4.5-4.7`."""
     if spread.repeats == 1:

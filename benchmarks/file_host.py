@@ -6,6 +6,9 @@ three rounds every host runs in turn; a figure is the median of its rounds, and 
 a round. Ours has its full semantics, limits and access log on; the others write no log, unless
 `--nginx-logs`. Software that is missing is skipped with a line.
 
+What a host does once for each version of a file is done before it is measured and has a figure of its
+own: ours computes a SHA-256 of what it serves.
+
 The machine's other work shows in requests a second and not in processor time a request.
 """
 
@@ -23,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.file_host_contestants import NAMES, Running, missing, running
-from benchmarks.file_host_load import LargeReads, has_wrk, run_wrk
+from benchmarks.file_host_load import LargeReads, await_digest, has_wrk, run_wrk
 from benchmarks.file_host_memory import IDLE_CONNECTIONS, idle_bytes_each, stalled_kernel_bytes
 from benchmarks.file_host_shaper import RATE, measure_shaping
 from testbed.environment import capture
@@ -52,6 +55,7 @@ KINDS = {
     "large_32": Kind("256 MiB, 32 connections: GB/s", lambda v: f"{v:.2f}", ">= 1.0 x nginx"),
     "large_1_cpu": Kind("256 MiB, 1 connection: CPU ms a GB", lambda v: f"{v:.0f}", "<= 60"),
     "large_32_cpu": Kind("256 MiB, 32 connections: CPU ms a GB", lambda v: f"{v:.0f}", "<= 60"),
+    "digest": Kind("SHA-256 of 256 MiB, once for each version: CPU ms", lambda v: f"{v:.0f}"),
     "idle": Kind(
         f"memory: {IDLE_CONNECTIONS} idle connections, kB each", lambda v: f"{v / 1e3:.1f}", "<= 6"
     ),
@@ -116,6 +120,9 @@ def drive(host: Running, figures: Figures, seconds: int) -> None:
         figures.add("middle", host.name, middle.count / middle.seconds)
         if small.errors or middle.errors:
             print(f"{host.name}: {small.errors + middle.errors} requests failed")
+    cpu = host.cpu_seconds()
+    if await_digest(host.port, "/large.bin"):
+        figures.add("digest", host.name, 1e3 * (host.cpu_seconds() - cpu))
     for connections in (1, 32):
         with LargeReads(host.port, "/large.bin", LARGE_BYTES, connections) as reads:
             reads.read_until(time.monotonic() + 0.3)
@@ -186,6 +193,7 @@ def run(args: argparse.Namespace, folder: Path) -> None:
     print(f"\n{figures.table(hosts)}\n")
     if "ours" in hosts:
         with running("ours", directory, scratch, server_core, ("--uplink", RATE)) as host:
+            await_digest(host.port, "/large.bin")
             shaping = measure_shaping(host, "/large.bin", LARGE_BYTES, 2.0 if args.quick else 6.0)
             stalled = stalled_kernel_bytes(host, "/large.bin", 1)
         print(

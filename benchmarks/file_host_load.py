@@ -5,6 +5,7 @@ wrk reads 8 KiB at a time and is the slower side with large files; nothing here 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import select
 import shutil
@@ -12,6 +13,7 @@ import socket
 import subprocess
 import time
 from dataclasses import dataclass
+from http.client import HTTPConnection
 
 READ_BYTES = 1 << 20
 
@@ -69,6 +71,14 @@ def parse_wrk(text: str) -> Requests:
         p99_seconds=float(p99[1]) * _UNIT_SECONDS[p99[2]],
         errors=sum(map(int, errors.groups() if errors else ())) + int(failed[1] if failed else 0),
     )
+
+
+def await_digest(port: int, path: str) -> bool:
+    """Have the SHA-256 of a file computed (RFC 9530), and say whether the host knows what that is."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=30.0)
+    with contextlib.closing(connection):
+        connection.request("HEAD", path, headers={"Want-Repr-Digest": "sha-256=1"})
+        return connection.getresponse().getheader("Repr-Digest") is not None
 
 
 @dataclass(slots=True)

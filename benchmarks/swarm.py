@@ -1,35 +1,64 @@
-"""Our swarm beside libtorrent's: `python -m benchmarks.swarm [--quick] [--clients 4 8] [--rounds 3]`.
+"""Our swarm beside libtorrent's: `python -m benchmarks.swarm [--quick] [--clients 4 8] [--rounds 1]`.
 
-A flash crowd of N clients over equal lines (origin 2 MB/s up; clients 1 MB/s up, 4 MB/s down; 16 MiB;
-everybody keeps seeding), and one seed to one leecher without limits. In each round the contestants run
-in turn: ours, libtorrent with its best settings, libtorrent with its defaults. Figures are medians of
-the rounds, and a ratio is taken within a round. Without libtorrent only ours runs, and a line says so.
+Three parts, and in each round of each the contestants run in turn: ours, libtorrent with its best
+settings, libtorrent with its defaults. Figures are medians of the rounds, ratios are taken within a
+round. Without libtorrent only ours runs, and a line says so.
 
-Linux only: every peer needs a loopback address of its own.
+* Crowds: N clients over equal lines (origin 2 MB/s up; clients 1 MB/s up, 4 MB/s down; 16 MiB;
+  everybody keeps seeding). Beyond 64 clients all rates are divided by N / 64, so that the machine keeps
+  up, and libtorrent's defaults are left out.
+* A pair: one seed and one leecher without limits.
+* A join: how many round trips after the tracker's answer the first request leaves, with delay.
+
+All of it takes some 11 minutes on two cores that have nothing else to do. Linux only: every peer needs
+a loopback address of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import math
 import shutil
-import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.swarm_crowd import MEGABYTE, Crowd, CrowdFailed, CrowdResult, run_crowd
-from testbed.content import made_up
+import msgspec
 
-FILE_BYTES = 16 << 20
-PAIR_BYTES = 1 << 30
+from benchmarks.swarm_crowd import Crowd, CrowdFailed, CrowdResult, run_crowd
+from benchmarks.swarm_table import (
+    ASKED_OF_JOIN,
+    Figures,
+    Rounds,
+    asked_of_crowd,
+    asked_of_pair,
+    crowd_figures,
+    ideal_origin_copies,
+    join_figures,
+    pair_figures,
+    print_table,
+)
+from testbed.content import made_up
+from testbed.links import Links
+
 FIRST_PORT = 21_000
 
 #: From so many clients on, ours run in two processes beside the origin's, as trials do.
 TWO_PROCESSES_FROM = 16
+
+#: Beyond so many clients rates are divided, and nobody has links to everybody.
+FULL_RATES_UP_TO = 64
+CROWDED_NEIGHBOURS = 16
+
+PAIR_PIECE_BYTES = 1 << 20
+
+JOIN_LATENCY_SECONDS = 0.05
+
+#: Where files are in memory, as those of a live trial are not: a disk would be the narrow place.
+MEMORY_FOLDER = Path("/dev/shm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +73,14 @@ class Contestant:
 
 
 OURS = Contestant("ours", "benchmarks.swarm_ours", True, lambda clients: 32 << 10)
-THEIRS = (
-    Contestant(
-        "libtorrent, best settings",
-        "benchmarks.swarm_libtorrent",
-        True,
-        lambda clients: (64 if clients == 8 else 32) << 10,
-    ),
-    Contestant("libtorrent, defaults", "benchmarks.swarm_libtorrent", False, lambda clients: 256 << 10),
+BEST = Contestant(
+    "libtorrent, best settings",
+    "benchmarks.swarm_libtorrent",
+    True,
+    lambda clients: (64 if clients == 8 else 32) << 10,
+)
+DEFAULTS = Contestant(
+    "libtorrent, defaults", "benchmarks.swarm_libtorrent", False, lambda clients: 256 << 10
 )
 
 
@@ -62,132 +91,149 @@ def processes_of(contestant: Contestant, clients: int) -> int:
     return 3 if clients >= TWO_PROCESSES_FROM else 2
 
 
-def figures_of(crowd: Crowd, result: CrowdResult) -> dict[str, float]:
-    """Give the figures of one crowd, by name."""
-    uploads = {node.node_id: node.uploaded_payload_bytes for node in result.nodes}
-    leechers = [uploaded for node_id, uploaded in uploads.items() if node_id]
-    total = crowd.clients * crowd.file_bytes
-    mean = statistics.fmean(leechers)
-    last = max(result.finished_seconds.values())
-    return {
-        "last seconds": last,
-        "efficiency": crowd.bound_seconds / last,
-        "redundant %": 100 * sum(node.redundant_bytes for node in result.nodes) / total,
-        "origin copies": uploads[0] / crowd.file_bytes,
-        "spread of uploads %": 100 * (max(leechers) - min(leechers)) / mean if mean else math.nan,
-        "ahead of the rate ms": 1000 * max(node.ahead_seconds for node in result.nodes),
-        "CPU seconds": sum(result.cpu_seconds),
-    }
-
-
-def pair_figures(crowd: Crowd, result: CrowdResult) -> dict[str, float]:
-    """Give the figures of one seed and one leecher."""
-    seconds = result.finished_seconds[1]
-    gigabytes = crowd.file_bytes / 1e9
-    return {
-        "MB/s": crowd.file_bytes / MEGABYTE / seconds,
-        "CPU s/GB sending": result.cpu_seconds[0] / gigabytes,
-        "CPU s/GB receiving": result.cpu_seconds[1] / gigabytes,
-    }
-
-
-Rounds = dict[str, list[dict[str, float]]]
-
-
 class Bench:
     """Runs crowds one after the other, each at a port of its own."""
 
-    def __init__(self, folder: Path, contestants: Sequence[Contestant]) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._contestants = contestants
         self._port = FIRST_PORT
 
+    def crowd(
+        self,
+        clients: int,
+        file_bytes: int,
+        rates: tuple[float | None, float | None, float | None],
+        latency_seconds: float = 0.0,
+    ) -> Crowd:
+        """Describe a crowd, and make its file. `rates`: up from the origin, clients' up, and down."""
+        return Crowd(
+            clients=clients,
+            file=str(made_up(self._folder, file_bytes, 1).path),
+            file_bytes=file_bytes,
+            piece_bytes=0,
+            folder=str(self._folder / "downloads"),
+            port=0,
+            origin_uplink=rates[0],
+            uplink=rates[1],
+            downlink=rates[2],
+            latency_seconds=latency_seconds,
+            neighbours=CROWDED_NEIGHBOURS if clients > FULL_RATES_UP_TO else None,
+        )
+
     def rounds(
-        self, rounds: int, file_bytes: int, clients: int, rates: tuple[float | None, ...]
+        self,
+        crowd: Crowd,
+        rounds: int,
+        contestants: Sequence[Contestant],
+        figures: Callable[[Crowd, CrowdResult], Figures],
     ) -> Rounds:
         """Let everybody be the crowd, in turn, so many times."""
-        content = made_up(self._folder, file_bytes, 1)
-        found: Rounds = {contestant.name: [] for contestant in self._contestants}
-        unshaped = rates[0] is None
+        found: Rounds = {contestant.name: [] for contestant in contestants}
         for number in range(rounds):
-            for contestant in self._contestants:
+            for contestant in contestants:
                 self._port += 1
-                crowd = Crowd(
-                    clients=clients,
-                    file=str(content.path),
-                    file_bytes=file_bytes,
-                    piece_bytes=(1 << 20) if unshaped else contestant.piece_bytes(clients),
-                    folder=str(self._folder / "downloads"),
+                unlimited = crowd.uplink is None
+                one = msgspec.structs.replace(
+                    crowd,
                     port=self._port,
-                    origin_uplink=rates[0],
-                    uplink=rates[1],
-                    downlink=rates[2],
                     tuned=contestant.tuned,
+                    piece_bytes=PAIR_PIECE_BYTES
+                    if unlimited
+                    else contestant.piece_bytes(crowd.clients),
                 )
-                processes = 2 if unshaped else processes_of(contestant, clients)
+                processes = 2 if unlimited else processes_of(contestant, crowd.clients)
                 try:
-                    result = run_crowd(contestant.module, crowd, processes)
+                    result = run_crowd(contestant.module, one, processes)
                 except CrowdFailed as failed:
-                    print(
-                        f"{contestant.name}, N = {clients}, round {number + 1}: {failed}",
-                        file=sys.stderr,
-                    )
-                    continue
+                    where = f"{contestant.name}, N = {crowd.clients}, round {number + 1}"
+                    print(f"{where}: {failed}", file=sys.stderr)
+                else:
+                    found[contestant.name].append(figures(one, result))
                 finally:
                     shutil.rmtree(crowd.folder, ignore_errors=True)
-                figures = pair_figures if unshaped else figures_of
-                found[contestant.name].append(figures(crowd, result))
         return found
 
+    def warm(self, size_bytes: int) -> None:
+        """Have so much memory once: the first to use it would pay for the system's getting it."""
+        path = self._folder / "warm"
+        with path.open("wb") as file:
+            for _ in range(0, size_bytes, PAIR_PIECE_BYTES):
+                file.write(bytes(PAIR_PIECE_BYTES))
+        path.unlink()
 
-def print_table(title: str, found: Rounds) -> None:
-    """Print medians, and ours divided by each of the others'."""
-    print(f"\n{title}")
-    complete = {name: rounds for name, rounds in found.items() if rounds}
-    if not complete:
-        print("  nobody finished")
-        return
-    names = list(complete)
-    print(f"  {'':24}" + "".join(f"{name:>28}" for name in names))
-    ours = complete.get(OURS.name)
-    for figure in next(iter(complete.values()))[0]:
-        line = f"  {figure:24}"
-        for name in names:
-            line += f"{statistics.median(one[figure] for one in complete[name]):28.3f}"
-        print(line)
-    if ours is None:
-        return
-    key = "efficiency" if "efficiency" in ours[0] else "MB/s"
-    for name in names[1:]:
-        ratios = [mine[key] / his[key] for mine, his in zip(ours, complete[name], strict=False)]
-        print(f"  {key}, ours / {name}: {statistics.median(ratios):.3f} ({len(ratios)} rounds)")
+
+class Parts:
+    """The three parts, each of which prints its table."""
+
+    def __init__(self, bench: Bench, contestants: Sequence[Contestant]) -> None:
+        self._bench = bench
+        self._contestants = contestants
+        self.verdicts: list[str] = []
+        """A line for each thing that is asked."""
+
+    def crowd(self, clients: int, file_bytes: int, rounds: int) -> None:
+        """N clients over equal lines."""
+        slower = max(1.0, clients / FULL_RATES_UP_TO)
+        crowd = self._bench.crowd(clients, file_bytes, (2e6 / slower, 1e6 / slower, 4e6 / slower))
+        contestants = [one for one in self._contestants if slower == 1 or one is not DEFAULTS]
+        found = self._bench.rounds(crowd, rounds, contestants, crowd_figures)
+        title = f"N = {clients}; bound {crowd.bound_seconds:.2f} s"
+        title += f", proportional ideal {ideal_origin_copies(crowd):.2f} origin copies"
+        if slower > 1:
+            title += f", all rates divided by {slower:g}"
+        asked = asked_of_crowd(clients, Links().burst_seconds, BEST.name)
+        self.verdicts += print_table(title, found, asked, OURS.name)
+
+    def pair(self, file_bytes: int, rounds: int) -> None:
+        """One seed and one leecher without limits."""
+        crowd = self._bench.crowd(1, file_bytes, (None, None, None))
+        self._bench.warm(file_bytes)
+        found = self._bench.rounds(crowd, rounds, self._contestants, pair_figures)
+        title = f"One seed to one leecher, {file_bytes >> 20} MiB, without limits"
+        self.verdicts += print_table(title, found, asked_of_pair(BEST.name), OURS.name)
+
+    def join(self) -> None:
+        """How soon a newcomer asks for something. Only of ours: of others it cannot be seen."""
+        crowd = self._bench.crowd(8, 1 << 20, (2e6, 1e6, 4e6), JOIN_LATENCY_SECONDS)
+        found = self._bench.rounds(crowd, 1, [OURS], join_figures)
+        title = f"The join of 8 clients, {1000 * JOIN_LATENCY_SECONDS:g} ms one way"
+        self.verdicts += print_table(title, found, ASKED_OF_JOIN, OURS.name)
 
 
 def main() -> None:
     """Run what was asked for."""
+    began = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--clients", type=int, nargs="+", default=[4, 8, 16, 32, 64])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--clients", type=int, nargs="*", default=[4, 8, 16, 32, 64, 128, 256])
+    parser.add_argument("--rounds", type=int, default=1, help="of each crowd")
+    parser.add_argument("--file-mib", type=int, default=16, help="what a crowd downloads")
+    parser.add_argument(
+        "--pair-mib", type=int, default=1024, help="for one seed to one leecher; 0: none"
+    )
+    parser.add_argument("--pair-rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="N = 4, one round, 128 MiB for the pair")
-    parser.add_argument("--no-pair", action="store_true", help="leave out one seed to one leecher")
     args = parser.parse_args()
-    clients, rounds, pair_bytes = args.clients, args.rounds, PAIR_BYTES
     if args.quick:
-        clients, rounds, pair_bytes = [4], 1, 128 << 20
+        args.clients, args.rounds, args.pair_mib, args.pair_rounds = [4], 1, 128, 1
+    sizes = (args.rounds, args.file_mib, args.pair_rounds, *args.clients)
+    if min(sizes) < 1 or args.pair_mib < 0:
+        parser.error("expected at least 1 of clients, of rounds and of MiB")
     contestants = [OURS]
     if importlib.util.find_spec("libtorrent") is None:
         print("libtorrent is not installed (PyPI has it): only ours runs")
     else:
-        contestants += THEIRS
-    with tempfile.TemporaryDirectory() as name:
-        bench = Bench(Path(name), contestants)
-        for number in clients:
-            found = bench.rounds(rounds, FILE_BYTES, number, (2e6, 1e6, 4e6))
-            ideal = number * 2 / (2 + number)
-            print_table(f"N = {number}; proportional ideal: {ideal:.2f} origin copies", found)
-        if not args.no_pair:
-            found = bench.rounds(rounds, pair_bytes, 1, (None, None, None))
-            print_table(f"One seed to one leecher, {pair_bytes >> 20} MiB, unshaped", found)
+        contestants += [BEST, DEFAULTS]
+    room = MEMORY_FOLDER if MEMORY_FOLDER.is_dir() else None
+    with tempfile.TemporaryDirectory(dir=room) as name:
+        parts = Parts(Bench(Path(name)), contestants)
+        for clients in args.clients:
+            parts.crowd(clients, args.file_mib << 20, args.rounds)
+        if args.pair_mib:
+            parts.pair(args.pair_mib << 20, args.pair_rounds)
+        parts.join()
+    print(f"\nAsked, and reached by ours ({(time.monotonic() - began) / 60:.1f} minutes)")
+    for line in parts.verdicts:
+        print(f"  {line}")
 
 
 if __name__ == "__main__":

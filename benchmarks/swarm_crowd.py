@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,8 +22,8 @@ import msgspec
 MEGABYTE = 1_000_000
 
 #: Longest wait for a crowd, in multiples of its bound, and seconds beyond.
-PATIENCE = 6.0
-PATIENCE_SECONDS = 60.0
+PATIENCE = 3.0
+PATIENCE_SECONDS = 30.0
 
 #: Between the order and the start: every process must have read it.
 START_SECONDS = 0.5
@@ -42,6 +43,10 @@ class Crowd(msgspec.Struct, frozen=True):
     uplink: float | None
     downlink: float | None
     tuned: bool = True
+    latency_seconds: float = 0.0
+    """One way, between all; only of ours."""
+    neighbours: int | None = None
+    """So many links each, about; None for what the contestant makes of it, libtorrent a full mesh."""
 
     @property
     def bound_seconds(self) -> float:
@@ -56,6 +61,36 @@ class Crowd(msgspec.Struct, frozen=True):
         )
 
 
+class RateProof:
+    """Compares what a node has uploaded, protocol included, with its rate. Sampled now and then."""
+
+    #: Of a second in which all is sent that was held up, the burst is a fiftieth.
+    WINDOW_SECONDS = 1.0
+
+    def __init__(self, bytes_per_second: float) -> None:
+        self._rate = bytes_per_second
+        self._samples: deque[tuple[float, int]] = deque()
+        self._ahead_seconds = 0.0
+        self._fastest = 0.0
+
+    def sample(self, uploaded_bytes: int, now: float) -> None:
+        """Take the count. `now`: seconds since the start."""
+        self._ahead_seconds = max(self._ahead_seconds, uploaded_bytes / self._rate - now)
+        samples = self._samples
+        samples.append((now, uploaded_bytes))
+        while len(samples) > 1 and now - samples[1][0] >= self.WINDOW_SECONDS:
+            samples.popleft()
+        seconds = now - samples[0][0]
+        if seconds >= self.WINDOW_SECONDS:
+            uploaded = uploaded_bytes - samples[0][1]
+            self._fastest = max(self._fastest, uploaded / self._rate / seconds)
+
+    @property
+    def found(self) -> tuple[float, float]:
+        """`ahead_seconds` and `fastest_second` of a `NodeCount`."""
+        return self._ahead_seconds, self._fastest
+
+
 class NodeCount(msgspec.Struct, frozen=True):
     """What one node counted. Node 0 is the origin."""
 
@@ -63,7 +98,11 @@ class NodeCount(msgspec.Struct, frozen=True):
     uploaded_payload_bytes: int
     redundant_bytes: int
     ahead_seconds: float
-    """Furthest that what was uploaded ran ahead of the rate: the burst, if the limit holds."""
+    """Furthest that all it uploaded ran ahead of u t: one burst, if the limit holds."""
+    fastest_second: float
+    """Most that was uploaded in any second, or a little more, as a part of what the rate allows."""
+    first_request_seconds: float | None = None
+    """From the tracker's answer to the first request; None where it cannot be seen."""
 
 
 class ProcessCount(msgspec.Struct, frozen=True):

@@ -6,6 +6,8 @@ class. `crowd.tuned` takes the best settings that were found for such a crowd; o
 
 from __future__ import annotations
 
+import math
+import random
 import sys
 import threading
 import time
@@ -15,7 +17,7 @@ from typing import Any
 import libtorrent as lt
 import msgspec
 
-from benchmarks.swarm_crowd import Crowd, NodeCount, ProcessCount
+from benchmarks.swarm_crowd import Crowd, NodeCount, ProcessCount, RateProof
 from peers.torrent_making import make
 from testbed.sockets import loopback_host, raise_open_file_limit
 
@@ -85,24 +87,31 @@ class Peer:
         else:
             parameters.flags |= lt.torrent_flags.seed_mode
         self.handle = self.session.add_torrent(parameters)
-        self.ahead_seconds = 0.0
+        self._proof = RateProof(math.inf if self.rate is None else self.rate)
 
     def sample(self, since_start: float) -> None:
         """Compare what was uploaded with the rate."""
         if self.rate is not None:
-            ahead = self.handle.status().total_upload / self.rate - since_start
-            self.ahead_seconds = max(self.ahead_seconds, ahead)
+            self._proof.sample(self.handle.status().total_upload, since_start)
 
     def count(self) -> NodeCount:
         """What it has counted."""
         status = self.handle.status()
         redundant = status.total_redundant_bytes + status.total_failed_bytes
-        return NodeCount(self.node_id, status.total_payload_upload, redundant, self.ahead_seconds)
+        return NodeCount(self.node_id, status.total_payload_upload, redundant, *self._proof.found)
 
 
 def make_torrent(crowd: Crowd) -> Any:
     """Describe the file with pieces of the crowd's size."""
     return lt.torrent_info(lt.bdecode(make(Path(crowd.file), crowd.piece_bytes, "").encode()))
+
+
+def earlier_peers(crowd: Crowd, node_id: int) -> list[int]:
+    """Say whom a peer dials: all that came before it, or half as many as it is to have links."""
+    earlier = range(node_id)
+    if crowd.neighbours is None or node_id <= crowd.neighbours // 2:
+        return list(earlier)
+    return random.Random(node_id).sample(earlier, crowd.neighbours // 2)
 
 
 def main(crowd: Crowd, part: int, parts: int) -> None:
@@ -119,7 +128,7 @@ def main(crowd: Crowd, part: int, parts: int) -> None:
     for peer in peers:
         if peer.node_id:
             peer.handle.resume()
-            for other in range(peer.node_id):
+            for other in earlier_peers(crowd, peer.node_id):
                 peer.handle.connect_peer((loopback_host(other), crowd.port))
     stopped = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.readline(), stopped.set()), daemon=True).start()

@@ -10,15 +10,17 @@ from pathlib import Path
 import msgspec
 import trio
 
-from benchmarks.swarm_crowd import Crowd, NodeCount, ProcessCount
+from benchmarks.swarm_crowd import Crowd, NodeCount, ProcessCount, RateProof
 from peers.build import SwarmCast
+from peers.core.introduction import PEER_WIRE
 from peers.core.peer import PeerNode
+from peers.messages import Request, RequestRun
 from testbed.cast import Place
 from testbed.content import Content, of_file
 from testbed.link import Pacer
 from testbed.links import Links
 from testbed.live import LiveStation, LiveWorld
-from testbed.node import Address
+from testbed.node import Address, Dial, Effect, Event, Node, Send, Tally
 from testbed.scenario import Scenario
 from testbed.sockets import loopback_host, raise_open_file_limit
 from testbed.storage import FileStorage
@@ -47,9 +49,47 @@ def scenario_of(crowd: Crowd) -> Scenario:
             origin_downlink_bytes_per_second=rates[2],
             client_uplink_bytes_per_second=rates[1],
             client_downlink_bytes_per_second=rates[2],
+            latency_seconds=crowd.latency_seconds,
         ),
         tables={"servers": {}, "peers": {"piece_length": f"{crowd.piece_bytes // 1024} KiB"}},
     )
+
+
+class Watched:
+    """A peer, and when it knew of others and when it asked one for something, the first time each."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._knew_seconds: float | None = None
+        self._asked_seconds: float | None = None
+
+    @property
+    def tally(self) -> Tally:
+        """The peer's own."""
+        return self._node.tally
+
+    @property
+    def deadline(self) -> float | None:
+        """The peer's own."""
+        return self._node.deadline
+
+    def handle(self, event: Event, now: float) -> list[Effect]:
+        """Let the peer decide, and look at what it orders until it has asked."""
+        effects = self._node.handle(event, now)
+        if self._asked_seconds is None:
+            for effect in effects:
+                if isinstance(effect, Dial) and effect.wire == PEER_WIRE and self._knew_seconds is None:
+                    self._knew_seconds = now  # It dials as soon as the tracker has named somebody.
+                elif isinstance(effect, Send) and isinstance(effect.message, Request | RequestRun):
+                    self._asked_seconds = now
+        return effects
+
+    @property
+    def first_request_seconds(self) -> float | None:
+        """From the tracker's answer that named others; None if there was none before the request."""
+        if self._knew_seconds is None or self._asked_seconds is None:
+            return None
+        return self._asked_seconds - self._knew_seconds
 
 
 class Part:
@@ -64,7 +104,8 @@ class Part:
         self._content = content
         self.world = LiveWorld()
         self.stations: dict[int, LiveStation] = {}
-        self._ahead: dict[int, float] = {}
+        self._proofs: dict[int, RateProof] = {}
+        self._watched: dict[int, Watched] = {}
         places = self._cast.places
         tracker: Address = (loopback_host(places[-1].node_id), crowd.port)
         for place in (places[-1], *places[:-1]):
@@ -84,13 +125,18 @@ class Part:
         elif place.role == "client":
             path = Path(self._crowd.folder, f"client-{place.node_id}")
             storage = FileStorage.empty(path, self._content.size_bytes)
+        node = self._cast.node(place, {"tracker": (tracker,)}, storage)
+        if isinstance(node, PeerNode):
+            node = self._watched[place.node_id] = Watched(node)
+            self._proofs[place.node_id] = RateProof(place.uplink_bytes_per_second)
         station = self.world.add(
-            self._cast.node(place, {"tracker": tracker}, storage),
+            node,
             (loopback_host(place.node_id), self._crowd.port),
             self._cast.wires,
             accepts=place.accepts,
             uplink=Pacer(place.uplink_bytes_per_second, self._burst_seconds),
             downlink=Pacer(place.downlink_bytes_per_second, self._burst_seconds),
+            latency_seconds=place.latency_seconds,
         )
         self.stations[place.node_id] = station
         if place.role == "client":
@@ -109,10 +155,9 @@ class Part:
     def _sample(self) -> None:
         now = self.world.now()
         for node_id, station in self.stations.items():
-            rate = station.uplink.bytes_per_second
-            sent_seconds = station.ledger.uploaded_wire_bytes / rate
-            joined = station.ledger.joined_seconds or 0.0
-            self._ahead[node_id] = max(self._ahead.get(node_id, 0.0), sent_seconds - (now - joined))
+            proof = self._proofs.get(node_id)
+            if proof is not None:
+                proof.sample(station.ledger.uploaded_wire_bytes, now)
         self.world.call_at(now + SAMPLE_SECONDS, self._sample)
 
     def counts(self) -> list[NodeCount]:
@@ -122,10 +167,11 @@ class Part:
                 node_id,
                 station.ledger.uploaded_payload_bytes,
                 station.node.tally.wasted_payload_bytes + station.ledger.discarded_payload_bytes,
-                self._ahead.get(node_id, 0.0),
+                *self._proofs[node_id].found,
+                self._watched[node_id].first_request_seconds if node_id else None,
             )
             for node_id, station in self.stations.items()
-            if isinstance(station.node, PeerNode)
+            if node_id in self._watched
         ]
 
 

@@ -26,6 +26,7 @@ from locust.exception import StopUser
 from locust.runners import LocalRunner
 
 from loadtests.arm_options import add_options, plan_by_hand, read_plan
+from loadtests.control import Finished
 from loadtests.dashboard import honest_times
 from loadtests.live_trial import LiveTrial, TrialFailed
 from loadtests.plan import RESULT, Architecture, TrialPlan
@@ -202,22 +203,32 @@ class ArmUser(User):
         client = session.claim() if session is not None else None
         if session is None or client is None:
             raise StopUser
-        trial, plan = session.trial, session.plan
+        trial = session.trial
         started = time.time()
         try:
+            due_seconds = trial.scheduled_seconds(client)
             finished = trial.join(client)
+            self._report_download(session, finished, due_seconds, started)
+            while trial.goes_on(finished):
+                started, due_seconds = time.time(), finished.finished_seconds
+                finished = trial.join_again(client, finished)
+                self._report_download(session, finished, due_seconds, started)
         except TrialFailed as failed:
             if not session.over:
                 self._report("whole file", 0.0, 0, started, RuntimeError(str(failed)))
             raise StopUser from failed
-        due_seconds = trial.scheduled_seconds(client)
+        raise StopUser
+
+    def _report_download(
+        self, session: Session, finished: Finished, due_seconds: float, started: float
+    ) -> None:
         if finished.first_byte_seconds is not None:
             waited = finished.first_byte_seconds - due_seconds
             self._report("first byte", waited, 0, started, None)
         problem = None if finished.verified else RuntimeError(finished.reason)
         took = finished.finished_seconds - due_seconds
-        self._report("whole file", took, plan.content.size_bytes, started, problem)
-        raise StopUser
+        size = session.trial.wanted_bytes[finished.node_id - 1]
+        self._report("whole file", took, size, started, problem)
 
     def _report(
         self, name: str, seconds: float, size: int, started: float, problem: Exception | None

@@ -14,7 +14,7 @@ import msgspec
 from loadtests.plan import TrialPlan
 from loadtests.watching import NodeCounters
 from testbed.cast import Role
-from testbed.node import Address
+from testbed.node import Address, Answered, Asked
 from testbed.record import NodeRow, SampleRow, TransferRow
 
 #: A trial of 1,000 clients and 1,000 pieces has a million transfers: some 200 MB. More is a bug.
@@ -39,7 +39,7 @@ class SetUp(msgspec.Struct, frozen=True, tag=True):
     """Make these nodes and let them listen. Answered by `Ready`."""
 
     node_ids: list[int]
-    known: dict[Role, Address]
+    known: dict[Role, list[Address]]
 
 
 class Begin(msgspec.Struct, frozen=True, tag=True):
@@ -73,6 +73,18 @@ class Leave(msgspec.Struct, frozen=True, tag=True):
     at_seconds: dict[int, float]
 
 
+class Move(msgspec.Struct, frozen=True, tag=True):
+    """Let these nodes go on at another address, each from its time since the trial's start."""
+
+    at_seconds: dict[int, float]
+
+
+class Replace(msgspec.Struct, frozen=True, tag=True):
+    """Replace these nodes' files by the other version, each at its time since the trial's start."""
+
+    at_seconds: dict[int, float]
+
+
 class Drain(msgspec.Struct, frozen=True, tag=True):
     """End the traffic: begin nothing, let arrive what is under way. Answered by `Drained`."""
 
@@ -88,9 +100,24 @@ class Collect(msgspec.Struct, frozen=True, tag=True):
 
     addresses: dict[int, Address]
     """Of all nodes of the trial, to name the sources of transfers by."""
+    moved: dict[int, list[Address]]
+    """Where else nodes have lived that came and went."""
 
 
-Order = Prepare | SetUp | Begin | Start | AwaitAnnouncement | Join | Leave | Drain | Verify | Collect
+Order = (
+    Prepare
+    | SetUp
+    | Begin
+    | Start
+    | AwaitAnnouncement
+    | Join
+    | Leave
+    | Replace
+    | Move
+    | Drain
+    | Verify
+    | Collect
+)
 
 
 # --- Reports ----------------------------------------------------------------------------------
@@ -138,6 +165,8 @@ class Drained(msgspec.Struct, frozen=True, tag=True):
     """The traffic has ended; `clean`: every link ended in time and lost nothing."""
 
     clean: bool
+    moved: dict[int, list[Address]] = {}
+    """Where nodes of this host have lived since they came for a second time."""
 
 
 class Verified(msgspec.Struct, frozen=True, tag=True):
@@ -158,6 +187,9 @@ class Collected(msgspec.Struct, frozen=True, tag=True):
     memory_bytes: int
     link_rate_windows: int
     link_rate_error_max: float | None
+    asked: dict[int, list[Asked]] = {}
+    """By node: its half of transactions, where a scenario has their steps recorded."""
+    answered: dict[int, list[Answered]] = {}
 
 
 class Crashed(msgspec.Struct, frozen=True, tag=True):

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 from analysis.theory import bounds
 from analysis.theory.allocation import unequal_server_seconds, unequal_swarm_seconds
+from analysis.theory.balancing import fullest_origin_seconds, random_fullest_share
 from loadtests.order import Slot
 from loadtests.plan import Architecture
+from servers.settings import ServerSettings, read_settings
+from testbed.arrivals import mean_due_seconds
 from testbed.load import expected_bytes
 from testbed.scenario import Scenario
 
@@ -40,45 +43,68 @@ def trial_seconds(slot: Slot, scenario: Scenario, file_bytes: int, world: str = 
     if world == "flow":
         return SIMULATED_OVERHEAD_SECONDS
     if world == "simulated":
-        blocks = slot.clients * math.ceil(file_bytes / BLOCK_BYTES)
+        each_bytes = expected_bytes(scenario.sizes, file_bytes)
+        blocks = slot.clients * math.ceil(each_bytes / BLOCK_BYTES) + _repeated_blocks(scenario)
         each = SIMULATED_BLOCK_SECONDS[slot.architecture] * (2 + math.log10(slot.clients))
         return SIMULATED_OVERHEAD_SECONDS + blocks * each
     placement = scenario.placement(slot.repeat)
     processes = slot.clients if placement == "one each" else 0
     usual = bound_seconds(slot.architecture, slot.clients, scenario, file_bytes)
     usual /= USUAL_EFFICIENCY[slot.architecture]
-    usual += scenario.repetition.again_seconds
+    if slot.architecture == "server":
+        usual *= _unevenness(slot.clients, _server_settings(scenario))
+    last_due = mean_due_seconds(scenario.arrivals, slot.clients, slot.clients - 1)
+    usual = max(usual, last_due) + scenario.repetition.again_seconds
     return usual + OVERHEAD_SECONDS + PROCESS_SECONDS * processes
 
 
 def bound_seconds(
     architecture: Architecture, clients: int, scenario: Scenario, file_bytes: int
 ) -> float:
-    """The fluid bound on a flash crowd's makespan."""
+    """The bound on a flash crowd's makespan: fluid, and with several servers that of the fullest."""
     links = scenario.links
+    origin = links.origin_uplink_bytes_per_second
+    origins = _server_settings(scenario).origins if architecture == "server" else 1
     file_bytes = round(expected_bytes(scenario.sizes, file_bytes))
     if links.classes:
         lines = links.classes_of(clients)
         uplinks = [one.uplink_bytes_per_second for one in lines]
         downlinks = [one.downlink_bytes_per_second for one in lines]
-        origin = links.origin_uplink_bytes_per_second
         if architecture == "server":
-            return float(unequal_server_seconds(file_bytes, origin, downlinks))
+            fullest = fullest_origin_seconds(file_bytes, origin, clients, origins)
+            return max(float(fullest), float(unequal_server_seconds(file_bytes, math.inf, downlinks)))
         return float(unequal_swarm_seconds(file_bytes, origin, uplinks, downlinks))
     if architecture == "server":
-        return bounds.server_seconds(
-            file_bytes,
-            links.origin_uplink_bytes_per_second,
-            links.client_downlink_bytes_per_second,
-            clients,
+        fullest = fullest_origin_seconds(file_bytes, origin, clients, origins)
+        fluid = bounds.server_seconds(
+            file_bytes, origin, links.client_downlink_bytes_per_second, clients, origins=origins
         )
+        return max(float(fullest), fluid)
     return bounds.swarm_seconds(
         file_bytes,
-        links.origin_uplink_bytes_per_second,
+        origin,
         links.client_uplink_bytes_per_second,
         links.client_downlink_bytes_per_second,
         clients,
     )
+
+
+def _repeated_blocks(scenario: Scenario) -> float:
+    """How many blocks a server sends to clients that begin anew, at most."""
+    seconds = scenario.repetition.again_seconds
+    return seconds * scenario.links.origin_uplink_bytes_per_second / BLOCK_BYTES if seconds else 0.0
+
+
+def _server_settings(scenario: Scenario) -> ServerSettings:
+    return read_settings(scenario.tables.get("servers", {}), scenario.source)
+
+
+def _unevenness(clients: int, settings: ServerSettings) -> float:
+    """By how much chance lengthens a run whose clients could have been dealt out evenly."""
+    if settings.choice != "random" or settings.origins == 1:
+        return 1.0
+    mean = clients / settings.origins
+    return random_fullest_share(clients, settings.origins) * mean / math.ceil(mean)
 
 
 def run_seconds(

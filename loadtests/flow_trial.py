@@ -10,6 +10,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -20,6 +21,7 @@ from loadtests.plan import TrialPlan
 from loadtests.watching import TrialProgress
 from peers.settings import read_settings
 from peers.torrent import default_piece_bytes
+from servers.settings import read_settings as read_server_settings
 from testbed.arrivals import parse_departures
 from testbed.record import NodeRow, SampleRow, TrialRecord, TrialRow
 
@@ -74,10 +76,13 @@ def _integrate(plan: TrialPlan, groups: list[ClientGroup]) -> Outcome:
     seeding = parse_departures(scenario.departures).seeding_seconds
     origin = scenario.links.origin_uplink_bytes_per_second
     if plan.architecture == "server":
+        everybody = as_arrays(groups)
+        # Evenly dealt out, clients share all origins; each gets no more than the one it asks can send.
+        narrow = np.minimum(everybody.downlink_bytes_per_second, origin)
         return server_flow(
-            as_arrays(groups),
+            replace(everybody, downlink_bytes_per_second=narrow),
             file_bytes=file_bytes,
-            origin_uplink=origin,
+            origin_uplink=origin * _origins(plan),
             limit_seconds=scenario.trial_limit_seconds,
             seeding_seconds=seeding,
         )
@@ -85,11 +90,19 @@ def _integrate(plan: TrialPlan, groups: list[ClientGroup]) -> Outcome:
     return swarm_flow(
         as_arrays(groups),
         file_bytes=file_bytes,
-        piece_bytes=settings.piece_bytes or default_piece_bytes(file_bytes),
+        piece_bytes=settings.piece_bytes or default_piece_bytes(file_bytes, max(scenario.clients)),
         origin_uplink=origin,
         limit_seconds=scenario.trial_limit_seconds,
         seeding_seconds=seeding,
     )
+
+
+def _origins(plan: TrialPlan) -> int:
+    """How many nodes have the file at the start."""
+    if plan.architecture == "swarm":
+        return 1
+    scenario = plan.read_scenario()
+    return read_server_settings(scenario.tables["servers"], scenario.source).origins
 
 
 def _what_is_missing(plan: TrialPlan, groups: list[ClientGroup], outcome: Outcome) -> str:
@@ -126,6 +139,7 @@ def _node_rows(plan: TrialPlan, groups: list[ClientGroup], outcome: Outcome) -> 
             plan,
             node_id=0,
             role="origin",
+            nodes=_origins(plan),
             uplink_bytes_per_second=links.origin_uplink_bytes_per_second,
             downlink_bytes_per_second=links.origin_downlink_bytes_per_second,
             joined_seconds=0.0,

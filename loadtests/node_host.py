@@ -30,11 +30,13 @@ from loadtests.control import (
     Finished,
     Join,
     Leave,
+    Move,
     Order,
     Prepare,
     Prepared,
     Progress,
     Ready,
+    Replace,
     Report,
     SetUp,
     Start,
@@ -134,12 +136,16 @@ class NodeHost:
                     self._report(Started())
                 case Leave(at_seconds):
                     self.tenants.leave_at(at_seconds)
+                case Move(at_seconds):
+                    self.tenants.move_at(at_seconds)
+                case Replace(at_seconds):
+                    self.tenants.replace_at(at_seconds)
                 case Drain(seconds):
-                    self._report(Drained(await self._drain(seconds)))
+                    self._report(Drained(await self._drain(seconds), self.tenants.moved))
                 case Verify():
                     self._report(Verified(self.tenants.verify()))
-                case Collect(addresses):
-                    self._report(self.tenants.collect(addresses))
+                case Collect(addresses, moved):
+                    self._report(self.tenants.collect(addresses, moved))
 
     def _report(self, report: Report) -> None:
         self._outbox.send_nowait(report)

@@ -24,6 +24,12 @@ class SourceNames:
         # A peer that dialled us is seen with the port it dialled from.
         self._by_host = by_host if len(by_host) == len(addresses) else {}
 
+    def also(self, node_id: int, address: Address) -> None:
+        """Know a node by another address too, whose host is its own."""
+        self._by_address[tuple(address)] = node_id
+        if self._by_host:
+            self._by_host[address[0]] = node_id
+
     def name(self, source: Address) -> int:
         """Say which node lives there."""
         node_id = self._by_address.get(tuple(source))
@@ -31,9 +37,9 @@ class SourceNames:
 
 
 def node_row(
-    plan: TrialPlan, process: int, place: Place, station: Station, *, verified: bool
+    plan: TrialPlan, process: int, place: Place, station: Station, *, verified: bool, file: str = ""
 ) -> NodeRow:
-    """Make the row of one node. `verified`: its file has the right content."""
+    """Make the row of one node. `verified`: its file has the right content; `file`: what it is."""
     ledger, tally = station.ledger, station.node.tally
     host, port = station.address
     return NodeRow(
@@ -50,6 +56,9 @@ def node_row(
         joined_seconds=ledger.joined_seconds,
         finished_seconds=ledger.finished_seconds,
         left_seconds=ledger.left_seconds,
+        sessions=ledger.sessions,
+        away_seconds=ledger.away_seconds,
+        rediscovery_seconds=ledger.rediscovery_seconds,
         uploaded_payload_bytes=ledger.uploaded_payload_bytes,
         downloaded_payload_bytes=ledger.downloaded_payload_bytes,
         uploaded_wire_bytes=ledger.uploaded_wire_bytes,
@@ -60,6 +69,7 @@ def node_row(
         requests_made=tally.requests_made,
         requests_served=tally.requests_served,
         verified=verified or place.role == "origin",
+        file=file,
     )
 
 

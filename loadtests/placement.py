@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from testbed.cast import Place
+from testbed.cast import ORIGIN, Place
 from testbed.errors import LocalMisuse
 
 #: From so many clients on they share two processes. A swarm of 32 in one took 74-80 % of a core on a
@@ -59,4 +59,6 @@ def place_in_processes(places: Sequence[Place], placement: str) -> list[Tenancy]
 def _name(place: Place) -> str:
     if place.role == "client":
         return f"client {place.node_id}'s process"
+    if place.role == "origin" and place.node_id != ORIGIN:
+        return f"origin {place.node_id}'s process"
     return f"the {place.role}'s process"

@@ -7,6 +7,7 @@ them: no environment variable and no file of settings changes a result.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -16,8 +17,11 @@ import msgspec
 from testbed.arrivals import due_times, parse_departures
 from testbed.cast import Cast
 from testbed.content import Content
-from testbed.outages import NEVER, parse_outage
+from testbed.load import wanted_bytes
+from testbed.outages import NEVER, parse_tracker_outage
+from testbed.replacement import parse_replacement
 from testbed.scenario import Scenario, from_dict
+from testbed.sessions import parse_sessions
 
 Architecture = Literal["server", "swarm"]
 
@@ -77,6 +81,11 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
         rng = Random(f"arrivals {self.scenario['seed']} {self.repeat} {self.clients}")
         return due_times(self.scenario["arrivals"], self.clients, rng)
 
+    def wanted_bytes(self) -> tuple[int, ...]:
+        """How much of the file each client asks for."""
+        sizes = self.scenario["sizes"]
+        return wanted_bytes(sizes, self.content.size_bytes, self.clients, self.seed)
+
     def patience_seconds(self) -> tuple[float, ...]:
         """How long after joining each client gives up if it is not done; infinite: never."""
         aborts = parse_departures(self.scenario["departures"]).aborts_per_second
@@ -86,12 +95,45 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(rng.expovariate(aborts) for _ in range(self.clients))
 
     def outages(self, cast: Cast) -> dict[int, float]:
-        """Who leaves whom the others rely on, and how long after the first client was due."""
+        """Who leaves whom the others rely on, and how long after the first client was due.
+
+        Infinite for a tracker that leaves once it knows every peer.
+        """
         scenario = self.read_scenario()
         sentences = {"origin": scenario.origin_leaves, "tracker": scenario.tracker_leaves}
+        return self._due_of(cast, sentences)
+
+    def moves(self, cast: Cast) -> dict[int, float]:
+        """Which origins move to another address, and how long after the first client was due."""
+        return self._due_of(cast, {"origin": self.read_scenario().origin_moves})
+
+    def replacements(self, cast: Cast) -> dict[int, float]:
+        """Whose file is replaced, and how long after the first client was due."""
+        replacement = parse_replacement(self.read_scenario().origin_replaces_file)
+        if replacement is None:
+            return {}
+        return {
+            int(place.node_id): replacement.when.due_seconds(
+                self.content.size_bytes, place.uplink_bytes_per_second
+            )
+            for place in cast.places
+            if place.role == "origin"
+        }
+
+    def stays(self, client: int) -> Iterator[float] | None:
+        """How long each session of a client lasts, in seconds, one after the other.
+
+        The same for both architectures. None: it stays until it is done.
+        """
+        sessions = parse_sessions(self.read_scenario().sessions)
+        if sessions is None:
+            return None
+        return sessions.online_seconds(Random(f"sessions {self.seed} {self.clients} {client}"))
+
+    def _due_of(self, cast: Cast, sentences: Mapping[str, str]) -> dict[int, float]:
         due: dict[int, float] = {}
         for place in cast.places:
-            outage = parse_outage(sentences.get(place.role, NEVER))
+            outage = parse_tracker_outage(sentences.get(place.role, NEVER))
             if outage is not None:
                 due[int(place.node_id)] = outage.due_seconds(
                     self.content.size_bytes, place.uplink_bytes_per_second

@@ -15,6 +15,8 @@ from testbed import content, scenario
 from testbed.arrivals import parse_departures
 from testbed.content import Content
 from testbed.errors import ScenarioError
+from testbed.load import expected_bytes
+from testbed.outages import NEVER
 from testbed.scenario import Scenario
 from testbed.sockets import raise_open_file_limit
 from testbed.units import format_bytes
@@ -87,7 +89,8 @@ def check_space(loaded: Scenario, world: str, file_bytes: int) -> None:
     if world == "flow":
         return
     downloads = max(loaded.clients) if world == "live" else 0
-    needed = file_bytes * (downloads + (1 if loaded.file is None else 0))
+    each = round(expected_bytes(loaded.sizes, file_bytes))
+    needed = each * downloads + (file_bytes if loaded.file is None else 0)
     content.ensure_space(Path(tempfile.gettempdir()), needed)
 
 
@@ -99,11 +102,17 @@ def check_time(loaded: Scenario, slots: Sequence[Slot], file_bytes: int) -> None
     """
     if parse_departures(loaded.departures).aborts_per_second:
         return  # Who gives up needs nothing.
+    if loaded.origin_leaves != NEVER or loaded.origin_moves != NEVER:
+        # The clients of a server that is gone give up; a swarm goes on, and so needs its time.
+        slots = [slot for slot in slots if slot.architecture == "swarm"]
+        if not slots:
+            return
     limit = loaded.trial_limit_seconds
     bound, slot = max(
         ((bound_seconds(s.architecture, s.clients, loaded, file_bytes), s) for s in slots),
         key=lambda pair: pair[0],
     )
+    bound += loaded.repetition.again_seconds
     if bound > limit:
         raise ScenarioError(
             f"{loaded.source}: [scenario] trial_limit: expected more than {limit:g} s, since "

@@ -21,12 +21,14 @@ from loadtests.node_rows import SourceNames, node_row, transfer_row
 from loadtests.plan import TrialPlan
 from loadtests.samples import SAMPLE_SECONDS, node_sample
 from loadtests.trace import Tracer
+from loadtests.transaction_rows import transaction_rows
+from loadtests.wandering import Wanderers, peers_known
 from loadtests.watching import TrialProgress
 from peers.build import SwarmCast
 from peers.core.peer import PeerNode
 from servers.build import ServerCast
 from testbed.arrivals import parse_departures
-from testbed.cast import STARTING_ORDER, Cast, Role, pair_delays
+from testbed.cast import STARTING_ORDER, Cast, Known, Place, Role, pair_delays
 from testbed.columns import Columns
 from testbed.link import Pacer
 from testbed.node import Address, Node, Transfer
@@ -39,6 +41,7 @@ from testbed.record import (
     TrialRecord,
     TrialRow,
 )
+from testbed.sessions import address_number
 from testbed.simulated_link import SimulatedStation
 from testbed.simulator import SimulatedWorld, SimulationStuck
 from testbed.station import Station
@@ -89,7 +92,10 @@ class SimulatedTrial:
         self._started_utc = datetime.now(UTC).isoformat()
         self._began = time.monotonic()
         content = plan.read_content()
-        self._shared = SharedStorage(memoryview(content.path.read_bytes()))
+        self._content = memoryview(content.path.read_bytes())
+        self._shared = SharedStorage(self._content)
+        self._wanted_bytes = plan.wanted_bytes()
+        self._again_seconds = scenario.repetition.again_seconds
         self._cast = CASTS[plan.architecture](scenario, content, plan.clients, plan.seed, hashes=False)
         self._places = {int(place.node_id): place for place in self._cast.places}
         self._departures = parse_departures(scenario.departures)
@@ -101,6 +107,17 @@ class SimulatedTrial:
         self._sampling = True
         self._sample_seconds = SAMPLE_SECONDS
         self._failure = ""
+        self._delays: dict[str, dict[str, float]] = {}
+        self._known: Known = {}
+        self._names = SourceNames({})
+        self._wanderers = Wanderers(
+            plan,
+            self.world,
+            self.stations,
+            SimulatedStation.leave,
+            self._settle_again,
+            lambda node_id: peers_known(self.nodes[node_id]),
+        )
 
     # --- Setting up -------------------------------------------------------------------------
 
@@ -108,32 +125,55 @@ class SimulatedTrial:
         """Make all nodes; start the tracker and the origin, and let them meet."""
         links = self._scenario.links
         delays = pair_delays(links, self._cast.places, simulated_host)
-        known: dict[Role, Address] = {}
+        known: dict[Role, list[Address]] = {}
+        self._delays, self._known = delays, known
         for role in STARTING_ORDER:
             for node_id, place in self._places.items():
                 if place.role != role:
                     continue
-                storage = None if role == "tracker" else self._shared
-                node = self.nodes[node_id] = self._cast.node(place, known, storage)
-                port = 0 if place.accepts is None else LISTENING_PORT
-                station = self.stations[node_id] = self.world.add(
-                    node if self._tracer is None else self._tracer.wrap(place, node),
-                    (simulated_host(node_id), port),
-                    accepts=place.accepts,
-                    uplink=Pacer(place.uplink_bytes_per_second, links.burst_seconds),
-                    downlink=Pacer(place.downlink_bytes_per_second, links.burst_seconds),
-                    latency_seconds=place.latency_seconds,
-                    delays=delays.get(place.class_name),
-                    loss_fraction=place.loss_fraction,
-                )
+                storage = None if role == "tracker" else self._storage_of(place)
+                node = self._cast.node(place, known, storage)
+                station = self.stations[node_id] = self._settle(place, node, node_id)
                 if role == "client":
                     station.on_finished = self._finished_of(node_id)
                 else:
-                    known.setdefault(role, station.address)
+                    known.setdefault(role, []).append(station.address)
                     station.start(self.world.now())
         # Dial, ask, answer, close: the origin's announce takes two round trips and a little.
         self.world.run(until_seconds=8 * links.longest_latency_seconds)
         self.started_at = self.world.time
+
+    def _storage_of(self, place: Place) -> SharedStorage:
+        """The one copy of the file, or as much of it as a client asks for."""
+        if place.role != "client" or self._wanted_bytes[place.node_id - 1] == self._shared.size_bytes:
+            return self._shared
+        return SharedStorage(self._content[: self._wanted_bytes[place.node_id - 1]])
+
+    def _settle(self, place: Place, node: Node, address_number: int) -> SimulatedStation:
+        """Give a node a place and a line of its own."""
+        links = self._scenario.links
+        self.nodes[place.node_id] = node
+        port = 0 if place.accepts is None else LISTENING_PORT
+        return self.world.add(
+            node if self._tracer is None else self._tracer.wrap(place, node),
+            (simulated_host(address_number), port),
+            accepts=place.accepts,
+            uplink=Pacer(place.uplink_bytes_per_second, links.burst_seconds),
+            downlink=Pacer(place.downlink_bytes_per_second, links.burst_seconds),
+            latency_seconds=place.latency_seconds,
+            delays=self._delays.get(place.class_name),
+            loss_fraction=place.loss_fraction,
+        )
+
+    def _settle_again(self, node_id: int, session: int) -> SimulatedStation:
+        """Give a node that left a place at another address."""
+        place = self._places[node_id]
+        before = self.nodes[node_id]
+        node = self._cast.successor(place, self._known, self._storage_of(place), before, session)
+        number = address_number(node_id, session, len(self._places))
+        station = self._settle(place, node, number)
+        self._names.also(node_id, station.address)
+        return station
 
     def _finished_of(self, node_id: int) -> Callable[[Station], None]:
         def finished(station: Station) -> None:
@@ -143,6 +183,9 @@ class SimulatedTrial:
                 return
             if not station.ledger.verified:
                 self._fail(f"client {node_id}: {station.ledger.outcome or 'no verified file'}")
+                return
+            if self.world.time < self.started_at + self._again_seconds:
+                station.start_anew(self.world.time)
                 return
             self._done_with(node_id)
             seeding_seconds = self._departures.seeding_seconds
@@ -162,13 +205,19 @@ class SimulatedTrial:
 
     def _schedule_clients(self) -> None:
         for node_id, seconds in self.plan.outages(self._cast).items():
-            self.world.call_at(self.started_at + seconds, self.stations[node_id].leave)
+            self._wanderers.leave_at(self.started_at + seconds, node_id)
+        for node_id, seconds in self.plan.moves(self._cast).items():
+            self._wanderers.move_at(self.started_at + seconds, node_id)
         patience = self.plan.patience_seconds()
         for node_id, due_seconds in enumerate(self.plan.due_seconds(), start=1):
             due = self.started_at + due_seconds
-            self.world.call_at(due, self.stations[node_id].start, due)
+            self.world.call_at(due, self._start_client, node_id, due)
             if patience[node_id - 1] < math.inf:
                 self.world.call_at(due + patience[node_id - 1], self._give_up, node_id)
+
+    def _start_client(self, node_id: int, due_seconds: float) -> None:
+        self.stations[node_id].start(due_seconds)
+        self._wanderers.client_came(node_id, due_seconds)
 
     def _give_up(self, node_id: int) -> None:
         """Let a client that is not done go without its file."""
@@ -190,6 +239,7 @@ class SimulatedTrial:
             self._sample()
             self._run_clients(on_progress)
             self._sampling = False
+            self._wanderers.over = True
             self.world.drain()
         except SimulationStuck as stuck:
             self._failure = self._failure or f"{stuck}: {self._what_is_missing()}"
@@ -304,14 +354,20 @@ class SimulatedTrial:
             nodes=nodes,
             transfers=self._transfers,
             samples=self._samples,
+            transactions=transaction_rows(
+                plan,
+                {n: s.node.tally.asked for n, s in self.stations.items()},
+                {n: s.node.tally.answered for n, s in self.stations.items()},
+                {n: s.address for n, s in self.stations.items()},
+            ),
         )
 
     def _keep_transfers(self) -> None:
         """Put every transfer into its row at once: as objects they would take most of the memory."""
-        names = SourceNames({n: station.address for n, station in self.stations.items()})
+        self._names = SourceNames({n: station.address for n, station in self.stations.items()})
 
         def keep(node_id: int, transfer: Transfer) -> None:
-            self._transfers.append(transfer_row(self.plan, node_id, transfer, names))
+            self._transfers.append(transfer_row(self.plan, node_id, transfer, self._names))
 
         for node_id, station in self.stations.items():
             station.on_transfer = partial(keep, node_id)

@@ -6,6 +6,7 @@ Everything here happens in the live world's one task, except `verify`, which run
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,14 +16,17 @@ from loadtests.node_rows import SourceNames, node_row, transfer_rows
 from loadtests.placement import place_in_processes
 from loadtests.plan import TrialPlan
 from loadtests.samples import ProcessMeter, node_sample, process_sample
+from loadtests.wandering import Wanderers, peers_known
 from loadtests.watching import NodeCounters
 from testbed.arrivals import parse_departures
-from testbed.cast import ORIGIN, Place, Role, pair_delays
+from testbed.cast import Known, Place, pair_delays
 from testbed.errors import LocalMisuse
 from testbed.link import Pacer
 from testbed.live import LiveStation, LiveWorld
-from testbed.node import Address, Node
+from testbed.node import Address, Node, NodeId
 from testbed.record import SampleRow
+from testbed.replacement import REPLACED, WHOLE, new_version, parse_replacement, state_of
+from testbed.sessions import address_number
 from testbed.sockets import loopback_host
 from testbed.station import Station
 from testbed.storage import FileStorage
@@ -62,8 +66,28 @@ class Tenants:
         self._places = {int(p.node_id): p for p in places if p.node_id in wanted}
         tenancies = place_in_processes(places, plan.placement)
         self._role = next(t.role for t in tenancies if t.process == process)
+        self._replacement = parse_replacement(self._scenario.origin_replaces_file)
+        self._new_version = b""
+        if self._replacement is not None:
+            self._new_version = new_version(self._content.size_bytes, self._scenario.seed)
+        self._states: dict[int, str] = {}
+        self._wanted_bytes = plan.wanted_bytes()
+        self._is_repeated = self._scenario.repetition.is_closed
         self._delays = pair_delays(self._scenario.links, places, loopback_host)
+        self.moved: dict[int, list[Address]] = {}
+        """Where nodes have lived since they came for a second time."""
+        self._all_nodes = len(places)
+        self._nodes: dict[int, Node] = {}
+        self._known: dict[int, Known] = {}
         self._stations: dict[int, LiveStation] = {}
+        self._wanderers = Wanderers(
+            plan,
+            self.world,
+            self._stations,
+            self._leave,
+            self._settle_again,
+            lambda node_id: peers_known(self._nodes[node_id]),
+        )
         self._storage: dict[int, FileStorage] = {}
         self._correct: set[int] = set()
         self._on_finished = on_finished
@@ -72,53 +96,96 @@ class Tenants:
 
     # --- Making and starting ----------------------------------------------------------------
 
-    def set_up(self, node_ids: Sequence[int], known: Mapping[Role, Address]) -> dict[int, Address]:
+    def set_up(self, node_ids: Sequence[int], known: Known) -> dict[int, Address]:
         """Make nodes; those that accept links listen from now on.
 
         Raises:
           OSError: an address cannot be listened at.
           StorageFault: a file cannot be opened or made.
         """
-        links = self._scenario.links
         for node_id in node_ids:
             place = self._places[node_id]
-            storage = self._storage_of(place)
-            node = self._cast.node(place, known, storage)
-            station = self.world.add(
-                node if self._wrap is None else self._wrap(place, node),
-                (loopback_host(place.node_id), 0),
-                self._wires,
-                accepts=place.accepts,
-                uplink=Pacer(place.uplink_bytes_per_second, links.burst_seconds),
-                downlink=Pacer(place.downlink_bytes_per_second, links.burst_seconds),
-                latency_seconds=place.latency_seconds,
-                delays=self._delays.get(place.class_name),
-            )
+            node = self._cast.node(place, known, self._storage_of(place))
+            station = self._stations[node_id] = self._settle(place, node, node_id)
             station.on_finished = self._finish_of(place)
-            self._stations[node_id] = station
+            self._known[node_id] = known
         return {node_id: self._stations[node_id].address for node_id in node_ids}
+
+    def _settle(self, place: Place, node: Node, address_number: int) -> LiveStation:
+        """Give a node a place and a line of its own."""
+        links = self._scenario.links
+        self._nodes[place.node_id] = node
+        return self.world.add(
+            node if self._wrap is None else self._wrap(place, node),
+            (loopback_host(NodeId(address_number)), 0),
+            self._wires,
+            accepts=place.accepts,
+            uplink=Pacer(place.uplink_bytes_per_second, links.burst_seconds),
+            downlink=Pacer(place.downlink_bytes_per_second, links.burst_seconds),
+            latency_seconds=place.latency_seconds,
+            delays=self._delays.get(place.class_name),
+        )
+
+    def _settle_again(self, node_id: int, session: int) -> LiveStation:
+        """Give a node that left a place at another address."""
+        place, known = self._places[node_id], self._known[node_id]
+        before, storage = self._nodes[node_id], self._storage[node_id]
+        node = self._cast.successor(place, known, storage, before, session)
+        station = self._settle(place, node, address_number(node_id, session, self._all_nodes))
+        self.moved.setdefault(node_id, []).append(station.address)
+        return station
 
     def _storage_of(self, place: Place) -> FileStorage | None:
         if place.role == "tracker":
             return None
         if place.role == "origin":
-            storage = FileStorage.of(self._content.path)
+            storage = FileStorage.of(self._path_of_origin())
         else:
-            storage = FileStorage.empty(self._file_of(place.node_id), self._content.size_bytes)
+            storage = FileStorage.empty(self._file_of(place.node_id), self._wanted(place.node_id))
         self._storage[place.node_id] = storage
         return storage
+
+    def _path_of_origin(self) -> Path:
+        """Where an origin's file is: a copy of its own, if it is to be replaced."""
+        if self._replacement is None:
+            return self._content.path
+        path = Path(self.plan.folder) / "origin" / self._content.name
+        if not path.exists():
+            path.parent.mkdir()
+            shutil.copyfile(self._content.path, path)
+        return path
+
+    def replace_at(self, at_seconds: Mapping[int, float]) -> None:
+        """Let the file of nodes be replaced, each at its time since the trial's start."""
+        replacement = self._replacement
+        if replacement is not None:
+            for seconds in at_seconds.values():
+                path = self._path_of_origin()
+                self.world.call_at(seconds, replacement.carry_out, path, self._new_version)
+
+    def _wanted(self, node_id: int) -> int:
+        """How much of the file's beginning a client asks for."""
+        return self._wanted_bytes[node_id - 1]
 
     def _file_of(self, node_id: int) -> Path:
         return Path(self.plan.folder) / f"client-{node_id:06d}.download"
 
     def start(self, node_id: int, scheduled_seconds: float) -> None:
-        """Let a node begin."""
+        """Let a node begin when it is due: orders come early, so that nobody waits for Locust."""
+        if scheduled_seconds > self.world.now():
+            self.world.call_at(scheduled_seconds, self.start, node_id, scheduled_seconds)
+            return
         station = self._stations[node_id]
         if station.ledger.joined_seconds is not None:
-            raise LocalMisuse(f"node {node_id} was started twice")
+            if not (self._is_repeated and station.ledger.verified):
+                raise LocalMisuse(f"node {node_id} was started twice")
+            station.start_anew(scheduled_seconds)
+            return
         if self._places[node_id].role == "client":
             self.meter.mark()
         station.start(scheduled_seconds)
+        if self._places[node_id].role == "client":
+            self._wanderers.client_came(node_id, scheduled_seconds)
 
     def requests_served(self, node_id: int) -> int:
         """How many requests a node has answered so far."""
@@ -136,7 +203,9 @@ class Tenants:
             now = self.world.now()
             self.done += 1
             self.meter.mark()
-            firsts = [t.first_byte_seconds for t in station.transfers if t.payload_bytes]
+            # Of a load that is repeated, those of the download that has ended now.
+            ended = station.transfers[-1:] if self._is_repeated else station.transfers
+            firsts = [t.first_byte_seconds for t in ended if t.payload_bytes]
             self._on_finished(
                 Finished(
                     node_id=node_id,
@@ -156,7 +225,13 @@ class Tenants:
     def leave_at(self, at_seconds: Mapping[int, float]) -> None:
         """Let nodes leave later, each at its time since the trial's start."""
         for node_id, seconds in at_seconds.items():
-            self.world.call_at(seconds, self._leave, self._stations[node_id])
+            self._wanderers.leave_at(seconds, node_id)
+
+    def move_at(self, at_seconds: Mapping[int, float]) -> None:
+        """Let nodes go on at another address, each from its time since the trial's start."""
+        for node_id, seconds in at_seconds.items():
+            self._wanderers.move_at(seconds, node_id)
+
 
     def _leave(self, station: LiveStation) -> None:
         """Let a node go: nothing new, and each link ends after what is on its way on it."""
@@ -209,32 +284,47 @@ class Tenants:
 
     def leave_all(self) -> None:
         """Note that whoever is still here leaves now."""
+        self._wanderers.over = True
         now = self.world.now()
         for station in self._stations.values():
             if station.ledger.left_seconds is None:
                 station.ledger.left_seconds = now
 
     def verify(self) -> list[int]:
-        """Read every client's file back, compare it with the content, and delete it."""
+        """Read every client's file back, compare it with the content, and delete it.
+
+        A client of a server that has all of the version which replaced the file has a right one too.
+        """
+        right = {WHOLE, REPLACED} if self.plan.architecture == "server" else {WHOLE}
         for node_id, storage in self._storage.items():
-            if node_id == ORIGIN:
+            if self._places[node_id].role != "client":
                 continue
-            if storage.sha256() == self._content.sha256:
+            path, state = self._file_of(node_id), WHOLE
+            if storage.sha256() != self._content.sha256_of_first(self._wanted(node_id)):
+                state = state_of(path, self._content.path, self._new_version)
+            self._states[node_id] = state
+            if state in right:
                 self._correct.add(node_id)
             storage.close()
-            self._file_of(node_id).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         return sorted(self._correct)
 
-    def collect(self, addresses: Mapping[int, Address]) -> Collected:
+    def collect(
+        self, addresses: Mapping[int, Address], moved: Mapping[int, Sequence[Address]]
+    ) -> Collected:
         """Make rows of all that was seen.
 
         Args:
-          addresses: Where each node of the trial lives, here or elsewhere.
+          addresses: Where each node of the trial began, here or elsewhere.
+          moved: Where else it has lived.
         """
         sources = SourceNames(addresses)
+        for node_id, places in moved.items():
+            for address in places:
+                sources.also(node_id, address)
         reports = [
             meter.report()
-            for station in self._stations.values()
+            for station in self.world.stations
             for meter in (station.uplink_meter, station.downlink_meter)
         ]
         violations: dict[str, int] = {}
@@ -244,7 +334,14 @@ class Tenants:
         windows = sum(report.windows for report in reports)
         return Collected(
             nodes=[
-                node_row(self.plan, self.process, self._places[n], s, verified=n in self._correct)
+                node_row(
+                    self.plan,
+                    self.process,
+                    self._places[n],
+                    s,
+                    verified=n in self._correct,
+                    file=self._states.get(n, ""),
+                )
                 for n, s in self._stations.items()
             ],
             transfers=[
@@ -258,4 +355,8 @@ class Tenants:
             memory_bytes=self.meter.memory_bytes,
             link_rate_windows=windows,
             link_rate_error_max=max(r.worst_error for r in reports) if windows else None,
+            asked={n: s.node.tally.asked for n, s in self._stations.items() if s.node.tally.asked},
+            answered={
+                n: s.node.tally.answered for n, s in self._stations.items() if s.node.tally.answered
+            },
         )

@@ -9,11 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from peers.limits import NAMES, LimitError, read_limit
 from testbed.environment import version
 from testbed.units import UnitError, parse_rate, parse_seconds, parse_size
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+EXIT_NOBODY_READS = 141
+"""As of a program that SIGPIPE has ended."""
 
 #: Blocks are 16 KiB, and pieces made of whole blocks; 16 MiB is the most that is held in memory.
 LEAST_PIECE_BYTES = 16 << 10
@@ -60,12 +63,23 @@ def _add_make(commands: _Commands[_Parser]) -> None:
         "--output big.torrent",
     )
     parser.add_argument("file", metavar="FILE", type=Path, help="the file or folder to describe")
-    parser.add_argument("--tracker", metavar="URL", required=True, help="http://host:port/announce")
+    parser.add_argument(
+        "--tracker",
+        metavar="URL",
+        help="http://host:port/announce or udp://host:port (default: none; peers are named by --peer)",
+    )
     parser.add_argument(
         "--piece-length",
         metavar="SIZE",
         type=_piece_bytes,
-        help="a power of two such as '256 KiB' (default: by the size of the file)",
+        help="a power of two such as '256 KiB' (default: by the size of the file and of the crowd)",
+    )
+    parser.add_argument(
+        "--crowd",
+        metavar="N",
+        type=_crowd,
+        default=32,
+        help="how many are expected to want it at once (default: %(default)s)",
     )
     parser.add_argument(
         "--output", metavar="X.torrent", type=Path, help="where to write (default: FILE.torrent)"
@@ -144,6 +158,7 @@ def _add_track(commands: _Commands[_Parser]) -> None:
         epilog="example: python -m peers track --host 127.0.0.1 --port 6969",
     )
     _add_address(parser, default_port=6969)
+    _add_limits(parser)
 
 
 def _add_address(parser: argparse.ArgumentParser, default_port: int) -> None:
@@ -176,7 +191,50 @@ def _add_lines(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a peer to dial besides those that the tracker knows; may be given again",
     )
+    parser.add_argument(
+        "--neighbours",
+        metavar="N",
+        type=_count,
+        default=20,
+        help="links to keep with other peers (default: %(default)s)",
+    )
+    _add_limits(parser)
     parser.add_argument("--quiet", action="store_true", help="say only what went wrong")
+    parser.add_argument(
+        "--json", action="store_true", help="say at the end how it went as JSON, all else on stderr"
+    )
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--limit",
+        metavar="NAME=VALUE",
+        action="append",
+        type=_limit,
+        default=[],
+        help="what strangers may take of this side, such as half_open=100 or ban=false; may be given "
+        f"again: {', '.join(NAMES)}",
+    )
+
+
+def _limit(text: str) -> tuple[str, bool | int | float]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, not {text!r}")
+    try:
+        return name, read_limit(name, value)
+    except LimitError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _count(text: str, most: int = 1000) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= most:
+        raise argparse.ArgumentTypeError(f"expected a whole number in 1..{most}, not {text!r}")
+    return int(text)
+
+
+def _crowd(text: str) -> int:
+    return _count(text, 10**9)
 
 
 def _port(text: str) -> int:
@@ -226,6 +284,7 @@ def main(arguments: list[str] | None = None) -> int:
     # Only now: `--help` should not wait for trio and all that comes with it.
     from peers import commands, describing
     from peers.bad_input import BadInput
+    from peers.telling import hush
 
     run = {
         "make": describing.make_torrent,
@@ -241,6 +300,9 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        hush(sys.stdout)
+        return EXIT_NOBODY_READS
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -11,16 +12,23 @@ from random import Random
 from peers.core.bitfield import PieceSpace
 from peers.core.introduction import PEER_WIRE, TRACKER_WIRE
 from peers.core.peer import PeerNode
-from peers.core.state import LAPSE_SECONDS, PATIENCE_SECONDS, PIECES_IN_FLIGHT, PeerConfig
+from peers.core.state import (
+    LAPSE_SECONDS,
+    PATIENCE_SECONDS,
+    PIECES_IN_FLIGHT,
+    REQUEST_SECONDS,
+    PeerConfig,
+)
 from peers.core.super_seeding import SuperSeedingPeer
 from peers.registry import Registry
+from peers.returning import verified_pieces
 from peers.settings import read_settings
 from peers.torrent import BLOCK_BYTES, Torrent, default_piece_bytes
 from peers.torrent_making import make
 from peers.tracker import TrackerNode
 from peers.wire import PeerWire
 from servers.wire import Http
-from testbed.cast import Place, Role, origin_and_clients
+from testbed.cast import Known, Place, origin_and_clients
 from testbed.content import Content
 from testbed.errors import LocalMisuse
 from testbed.links import Links
@@ -35,17 +43,28 @@ TRACKER_BYTES_PER_SECOND = math.inf
 #: A downlink of so many uplinks takes all that comes as it comes.
 WIDE_DOWNLINK = 4
 
+#: What is asked for ahead of one peer where no line paces: what 10 Gbit/s bring in 1.6 ms, in which a
+#: busy process comes back to its sockets.
+UNPACED_REQUEST_BLOCKS = 128
+
 #: Bounds of what a peer asks for at a time, in pieces.
 FEWEST_IN_FLIGHT = 4
 MOST_IN_FLIGHT = 32
+
+#: What may lie unread in a link, in both worlds.
+WINDOW_BYTES = 64 << 10
 
 CLIENT_NAME = b"-SO0001-"
 """BEP 20: two letters and a version."""
 
 
-def peer_id(node_id: int, seed: int) -> bytes:
-    """Give a node of a trial its peer id: the client's name and twelve reproducible digits."""
-    digits = Random(f"peer id {seed} {node_id}").randrange(10**12)
+def peer_id(node_id: int, seed: int, session: int = 0) -> bytes:
+    """Give a node of a trial its peer id: the client's name and twelve reproducible digits.
+
+    A peer that comes back has another one in each session, as one that was started again has.
+    """
+    again = f" {session}" if session else ""
+    digits = Random(f"peer id {seed} {node_id}{again}").randrange(10**12)
     return CLIENT_NAME + b"%012d" % digits
 
 
@@ -74,7 +93,9 @@ class SwarmCast:
         self._clients = clients
         self._seed = seed
         self._hashes = hashes
-        piece_bytes = self._settings.piece_bytes or default_piece_bytes(content.size_bytes)
+        piece_bytes = self._settings.piece_bytes or default_piece_bytes(
+            content.size_bytes, max(scenario.clients)
+        )
         self.torrent = _torrent(content.path, content.size_bytes, content.sha256, piece_bytes)
 
     @property
@@ -98,17 +119,55 @@ class SwarmCast:
     def wires(self) -> Mapping[str, Wire]:
         """The peer wire, and HTTP for the tracker, whose answers are no payload."""
         return {
-            PEER_WIRE: PeerWire(self.torrent.piece_count),
+            PEER_WIRE: PeerWire(
+                self.torrent.piece_count,
+                run_piece_bytes=self.torrent.piece_bytes if self._links.unlimited else None,
+            ),
             TRACKER_WIRE: Http(bodies_are_payload=False),
         }
 
-    def node(self, place: Place, known: Mapping[Role, Address], storage: Storage | None) -> Node:
+    def node(self, place: Place, known: Known, storage: Storage | None) -> Node:
         """Make the node of a place."""
         rng = Random(f"{self._seed} {self._clients} {place.node_id}")
         if place.role == "tracker":
-            return TrackerNode(Registry(rng=rng))
+            interval = self._settings.announce_interval_seconds
+            return TrackerNode(Registry(rng=rng, interval_seconds=interval))
+        held = PieceSpace(self.torrent.piece_count).all if place.role == "origin" else 0
+        return self._peer(place, known, storage, rng, peer_id(place.node_id, self._seed), held)
+
+    def successor(
+        self,
+        place: Place,
+        known: Known,
+        storage: Storage | None,
+        before: Node,
+        session: int,
+    ) -> Node:
+        """Make the peer that goes on with another's pieces, and knows those whom that one knew."""
+        if not isinstance(before, PeerNode) or storage is None:
+            raise LocalMisuse("only a peer with storage goes on at another address")
+        held = verified_pieces(self.torrent, storage, before.held) if self._hashes else before.held
+        rng = Random(f"{self._seed} {self._clients} {place.node_id} {session}")
+        own_id = peer_id(place.node_id, self._seed, session)
+        peer = self._peer(place, known, storage, rng, own_id, held, before.known_addresses)
+        peer.take_up(before)
+        return peer
+
+    def _peer(
+        self,
+        place: Place,
+        known: Known,
+        storage: Storage | None,
+        rng: Random,
+        own_id: bytes,
+        held: int,
+        known_peers: tuple[Address, ...] = (),
+    ) -> PeerNode:
         if storage is None:
             raise LocalMisuse("a peer needs storage")
+        # What is planned for a delay is planned for the longest it may meet.
+        delay = self._links.longest_latency_of(place.class_name, place.latency_seconds)
+        place = replace(place, latency_seconds=delay)
         in_flight = pieces_in_flight(place, self._links, self.torrent.piece_bytes)
         by_grants = self._settings.serving == "rotating grants"
         if not by_grants:
@@ -116,20 +175,25 @@ class SwarmCast:
             # everybody unchoked had efficiency .64 for .92, four slots .88 for .92.
             in_flight = max(in_flight, self._settings.neighbours)
         config = PeerConfig(
-            peer_id=peer_id(place.node_id, self._seed),
+            peer_id=own_id,
             neighbours=self._settings.neighbours,
             grants=grants(place, self._links, self.torrent.piece_bytes),
             request_ahead_blocks=1 + in_flight_blocks(place, self._links),
             pieces_in_flight=in_flight,
-            lapse_seconds=max(LAPSE_SECONDS, 4 * place.latency_seconds),
+            lapse_seconds=lapse_seconds(place, self._links),
             patience_seconds=PATIENCE_SECONDS + 2 * place.latency_seconds,
+            request_seconds=request_seconds(place, self._links, self.torrent.piece_bytes),
             picking=self._settings.picking,
             serving=self._settings.serving,
             unchoke_slots=self._settings.unchoke_slots,
+            in_runs=self._links.unlimited,
             returns_grants=by_grants,
-            tracker=known["tracker"],
+            limits=self._settings.limits,
+            tracker=known["tracker"][0],
+            known_peers=known_peers,
+            extensions=self._settings.peer_exchange,
+            exchange_seconds=self._settings.exchange_interval_seconds,
         )
-        held = PieceSpace(self.torrent.piece_count).all if place.role == "origin" else 0
         verify = None if self._hashes else _cannot_differ
         super_seeding = place.role == "origin" and self._settings.origin == "super-seeding"
         make_peer = SuperSeedingPeer if super_seeding else PeerNode
@@ -138,6 +202,29 @@ class SwarmCast:
 
 def _cannot_differ(piece: int, parts: object) -> bool:
     return True
+
+
+def lapse_seconds(place: Place, links: Links) -> float:
+    """How long after its last block a grant may stand unused: until the next request must be here.
+
+    That block has to leave, which takes seconds on a slow line, arrive, and be answered.
+    """
+    slowest = min(place.uplink_bytes_per_second, links.slowest_downlink_bytes_per_second)
+    return max(LAPSE_SECONDS, 4 * place.latency_seconds) + BLOCK_BYTES / slowest
+
+
+def request_seconds(place: Place, links: Links, piece_bytes: int) -> float:
+    """How long a request may go unanswered: on slow lines, as long as the work ahead of it takes twice.
+
+    Ahead of it are the piece that goes to somebody else, what lies in the link, and its own piece. With
+    20 s in place of 200, N = 8 at u = 1.28 KiB/s took six times as long: whatever came was late.
+    """
+    slowest = min(
+        place.downlink_bytes_per_second,
+        links.origin_uplink_bytes_per_second,
+        *(one.uplink_bytes_per_second for one in links.client_classes),
+    )
+    return max(REQUEST_SECONDS, 2 * (2 * piece_bytes + WINDOW_BYTES) / slowest)
 
 
 def grants(place: Place, links: Links, piece_bytes: int) -> int:
@@ -192,5 +279,5 @@ def in_flight_blocks(place: Place, links: Links) -> int:
     """Blocks that fit on the way from one peer: what must be asked for ahead of what arrives."""
     rate = min(links.client_uplink_bytes_per_second, place.downlink_bytes_per_second)
     if math.isinf(rate):
-        return 16
+        return UNPACED_REQUEST_BLOCKS
     return math.ceil(rate * 2 * place.latency_seconds / BLOCK_BYTES)

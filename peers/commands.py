@@ -7,7 +7,6 @@ import contextlib
 import functools
 import math
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,10 +20,12 @@ from peers.content_store import ContentStore, create_content, open_content
 from peers.core.bitfield import PieceSpace
 from peers.describing import read_torrent
 from peers.host import take_part
+from peers.limits import Limits, limits_of
 from peers.magnet import PREFIX, Magnet, MagnetError, read_magnet
 from peers.magnet_host import find_torrent
 from peers.plan import Ending, Found, MagnetPlan, Outcome, PeerPlan, Reports, SwarmPlan
 from peers.progress_line import ProgressLine
+from peers.telling import failed, say, say_counts, say_end, shown
 from peers.torrent import Torrent
 from peers.tracker_host import track
 from peers.tracker_url import TrackerUrl, TrackerUrlError, read_tracker_url
@@ -33,11 +34,11 @@ from testbed.sockets import raise_open_file_limit
 from testbed.storage import StorageFault
 from testbed.units import format_bytes
 
-EXIT_FAILED = 1
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_TERMINATED = 128 + signal.SIGTERM
 
-OPEN_FILES = 4096
+#: Descriptors beside those of strangers: content, neighbours that were dialled, what Python has open.
+SPARE_FILES = 512
 
 
 def seed(args: argparse.Namespace) -> int:
@@ -55,16 +56,17 @@ def seed(args: argparse.Namespace) -> int:
         raise BadInput(f"{path} is not what the torrent describes: {missing} pieces are wrong")
 
     def listening(address: Address) -> None:
-        _say(args, f"seeding {path} at {_shown(address)}")
+        say(args, f"seeding {path} at {shown(address)}")
 
     with contextlib.closing(storage):
         plan = PeerPlan(swarm=swarm.plan, torrent=torrent, storage=storage, held=held)
         outcome = _take_part(args, swarm, plan, listening, math.inf, math.inf)
-    _say(args, f"sent {format_bytes(outcome.uploaded_bytes)}")
-    _say_violations(args, outcome)
+    say(args, f"sent {format_bytes(outcome.uploaded_bytes)}")
+    say_counts(args, outcome.violations, outcome.limits_hit)
+    code = EXIT_INTERRUPTED if outcome.ending is Ending.INTERRUPTED else 0
     if outcome.ending is Ending.FAILED:
-        return _failed("seed", outcome.reason)
-    return EXIT_INTERRUPTED if outcome.ending is Ending.INTERRUPTED else 0
+        code = failed("seed", outcome.reason)
+    return say_end(args, torrent, outcome, code)
 
 
 def get(args: argparse.Namespace) -> int:
@@ -74,7 +76,7 @@ def get(args: argparse.Namespace) -> int:
     if source.startswith(PREFIX):
         swarm, found = _find(args, _read_magnet(source))
         if found.torrent is None:
-            return _end_without_torrent(args, found)
+            return say_end(args, None, found, _end_without_torrent(args, found))
         torrent = found.torrent
         # The swarm knows that address by now.
         swarm = swarm.at(found.address)
@@ -92,15 +94,15 @@ def get(args: argparse.Namespace) -> int:
 
     def listening(address: Address) -> None:
         kept = f", {held.bit_count()} of {torrent.piece_count} pieces are there" if held else ""
-        _say(args, f"getting {folder / torrent.name} at {_shown(address)}{kept}")
+        say(args, f"getting {folder / torrent.name} at {shown(address)}{kept}")
 
     with contextlib.closing(storage):
         plan = PeerPlan(swarm=swarm.plan, torrent=torrent, storage=storage, held=held)
         outcome = _take_part(args, swarm, plan, listening, args.timeout, args.seed_for)
         if not outcome.complete:
             _keep_record(torrent, folder, storage, outcome.held)
-    _say_violations(args, outcome)
-    return _end_of_get(args, torrent, outcome)
+    say_counts(args, outcome.violations, outcome.limits_hit)
+    return say_end(args, torrent, outcome, _end_of_get(args, torrent, outcome))
 
 
 def _end_of_get(args: argparse.Namespace, torrent: Torrent, outcome: Outcome) -> int:
@@ -112,16 +114,16 @@ def _end_of_get(args: argparse.Namespace, torrent: Torrent, outcome: Outcome) ->
     if outcome.ending is Ending.TERMINATED and not outcome.complete:
         return EXIT_TERMINATED
     if outcome.ending is Ending.TIMED_OUT:
-        return _failed("get", f"{_not_after(args)}; the pieces that came are kept")
+        return failed("get", f"{_not_after(args)}; the pieces that came are kept")
     if not outcome.complete:
-        return _failed("get", outcome.reason or "not complete")
+        return failed("get", outcome.reason or "not complete")
     try:
         if held_pieces(torrent, folder) != PieceSpace(torrent.piece_count).all:
-            return _failed("get", f"{path} was changed by somebody else while it was downloaded")
+            return failed("get", f"{path} was changed by somebody else while it was downloaded")
     except StorageFault as fault:
-        return _failed("get", f"cannot read {fault.reason}")
+        return failed("get", f"cannot read {fault.reason}")
     resume.forget(torrent, folder)
-    _say(
+    say(
         args,
         f"{path}: complete and verified, {format_bytes(torrent.file_bytes)}; "
         f"received {format_bytes(outcome.downloaded_bytes)}, "
@@ -143,23 +145,25 @@ def _end_without_torrent(args: argparse.Namespace, found: Found) -> int:
     if found.ending is Ending.TERMINATED:
         return EXIT_TERMINATED
     if found.ending is Ending.TIMED_OUT:
-        return _failed("get", f"{_not_after(args)}: nobody had the torrent of this link")
-    return _failed("get", f"the link is to a torrent of no use: {found.reason}")
+        return failed("get", f"{_not_after(args)}: nobody had the torrent of this link")
+    return failed("get", f"the link is to a torrent of no use: {found.reason}")
 
 
 def run_tracker(args: argparse.Namespace) -> int:
     """Introduce peers to each other until a signal."""
-    raise_open_file_limit(OPEN_FILES)
+    limits = _limits(args)
 
     def listening(address: Address) -> None:
-        shown = _shown(address)
-        print(f"tracking at http://{shown}/announce and udp://{shown}", flush=True)
+        place = shown(address)
+        print(f"tracking at http://{place}/announce and udp://{place}", flush=True)
 
     try:
-        ended_by = trio.run(functools.partial(track, args.host, args.port, listening))
+        tracked = trio.run(functools.partial(track, args.host, args.port, limits, listening))
     except OSError as error:
         raise _cannot_listen(args, error) from None
-    return EXIT_INTERRUPTED if ended_by is signal.SIGINT else 0
+    say(args, f"answered {tracked.answered} requests over HTTP")
+    say_counts(args, tracked.violations, {})
+    return EXIT_INTERRUPTED if tracked.ended_by is signal.SIGINT else 0
 
 
 # --- What the commands share ----------------------------------------------------------------
@@ -198,6 +202,8 @@ def _swarm(args: argparse.Namespace, trackers: Sequence[str], peers: tuple[Addre
         port=args.port,
         uplink_bytes_per_second=args.uplink,
         downlink_bytes_per_second=args.downlink,
+        neighbours=args.neighbours,
+        limits=_limits(args),
     )
     return _Swarm(plan, url)
 
@@ -215,7 +221,7 @@ def _find(args: argparse.Namespace, magnet: Magnet) -> tuple[_Swarm, Found]:
 
     def listening(address: Address) -> None:
         name = f" of {magnet.name!r}" if magnet.name else ""
-        _say(args, f"asking for the torrent{name} at {_shown(address)}")
+        say(args, f"asking for the torrent{name} at {shown(address)}")
 
     plan = MagnetPlan(swarm=swarm.plan, magnet=magnet)
     with _reporting(args, swarm, listening) as reports:
@@ -242,7 +248,6 @@ def _reporting(
     args: argparse.Namespace, swarm: _Swarm, on_listening: Callable[[Address], None]
 ) -> Iterator[Reports]:
     """Show progress for as long as the block, and say what the address is not good for."""
-    raise_open_file_limit(OPEN_FILES)
     line = ProgressLine(quiet=args.quiet)
 
     def tracker_news(failure: str) -> None:
@@ -257,29 +262,19 @@ def _reporting(
         line.close()
 
 
-def _shown(address: Address) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _not_after(args: argparse.Namespace) -> str:
     return f"not complete after {args.timeout:g} seconds"
 
 
-def _failed(command: str, problem: str) -> int:
-    print(f"python -m peers {command}: {problem}", file=sys.stderr)
-    return EXIT_FAILED
-
-
 def _cannot_listen(args: argparse.Namespace, error: OSError) -> BadInput:
-    return BadInput(f"cannot listen at {_shown((args.host, args.port))}: {error.strerror}")
+    return BadInput(f"cannot listen at {shown((args.host, args.port))}: {error.strerror}")
 
 
-def _say(args: argparse.Namespace, text: str) -> None:
-    if not getattr(args, "quiet", False):
-        print(text, flush=True)
-
-
-def _say_violations(args: argparse.Namespace, outcome: Outcome) -> None:
-    for reason, count in sorted(outcome.violations.items()):
-        _say(args, f"ended {count} link{'' if count == 1 else 's'} for: {reason}")
+def _limits(args: argparse.Namespace) -> Limits:
+    """Give the limits that were asked for; no more connections than the system has descriptors for."""
+    limits = limits_of(dict(args.limit))
+    wanted = limits.connections + SPARE_FILES
+    missing = wanted - raise_open_file_limit(wanted)
+    if missing <= 0:
+        return limits
+    return replace(limits, connections=max(1, limits.connections - missing))

@@ -147,6 +147,8 @@ class ContentStore:
                 views = _split(views, written)[1]
             self.stamps[index] = stamp_of(os.fstat(descriptor))
         except OSError as error:
+            # A part may have been written: that was no stranger.
+            self.stamps[index] = stamp_of(os.fstat(descriptor))
             raise self._fault(index, f"cannot be written: {error.strerror}") from None
 
     def _checked(self, index: int) -> int:

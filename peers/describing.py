@@ -21,8 +21,8 @@ def make_torrent(args: argparse.Namespace) -> int:
     if output.exists() and path.exists() and output.samefile(path):
         raise BadInput(f"the torrent would replace the file {path}")
     try:
-        url = read_tracker_url(args.tracker)
-        torrent = make(path, args.piece_length, url.text, private=args.private)
+        announce = "" if args.tracker is None else read_tracker_url(args.tracker).text
+        torrent = make(path, args.piece_length, announce, crowd=args.crowd, private=args.private)
         output.write_bytes(torrent.encode())
     except (TorrentError, TrackerUrlError) as error:
         raise BadInput(str(error)) from None
@@ -41,6 +41,8 @@ def read_torrent(path: Path) -> Torrent:
     Raises:
       BadInput: it cannot be read, or is of no use.
     """
+    if "://" in str(path) or ":/" in str(path):  # A path has lost one of the slashes by now.
+        raise BadInput(f"{path}: expected a .torrent on this machine, or for `get` a magnet link")
     try:
         with path.open("rb") as file:
             return Torrent.decode(file.read(MAX_TORRENT_BYTES + 1))

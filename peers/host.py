@@ -17,6 +17,7 @@ from peers.core.peer import PeerNode
 from peers.core.state import PIECES_IN_FLIGHT, PeerConfig
 from peers.farewell import say_stopped
 from peers.plan import Ending, Outcome, PeerPlan, Reports, Status, SwarmPlan
+from peers.strangers import Strangers
 from peers.tracker_watch import TrackerWatch
 from peers.udp_link import PeerStation
 from peers.wire import PeerWire
@@ -40,11 +41,10 @@ REPORT_SECONDS = 0.5
 GRANTS = 4
 UNSHAPED_GRANTS = 8
 
-#: More links than a peer ever keeps: those beyond it are closed before a word is said.
-CONNECTION_LIMIT = 4096
-
-#: Nor how far away they are: 16 blocks on their way from one peer fill 10 Mbit/s at 200 ms.
+#: Nor how far away they are: 16 blocks on their way from one peer fill 10 Mbit/s at 200 ms. Without limits
+#: of our own 64: with those of a piece, no more than the 250 that others take unless they say so.
 REQUEST_AHEAD_BLOCKS = 16
+UNPACED_REQUEST_AHEAD_BLOCKS = 64
 
 
 def client_id() -> bytes:
@@ -58,31 +58,42 @@ def swarm_config(plan: SwarmPlan, peer_id: bytes) -> PeerConfig:
     return PeerConfig(
         peer_id=peer_id,
         grants=GRANTS if plan.uplink_bytes_per_second < math.inf else UNSHAPED_GRANTS,
-        request_ahead_blocks=REQUEST_AHEAD_BLOCKS,
+        request_ahead_blocks=UNPACED_REQUEST_AHEAD_BLOCKS if plan.unlimited else REQUEST_AHEAD_BLOCKS,
+        in_runs=plan.unlimited,
         pieces_in_flight=4 * PIECES_IN_FLIGHT,
         tracker=None if tracker is None else tracker.address,
         announce_path="/" if tracker is None else tracker.path,
         known_peers=plan.peers,
+        neighbours=plan.neighbours,
+        limits=plan.limits,
         extensions=True,
     )
 
 
-def settle(world: LiveWorld, node: Node, plan: SwarmPlan, piece_count: int | None) -> PeerStation:
-    """Give a peer its place.
+def settle(
+    world: LiveWorld,
+    node: Node,
+    plan: SwarmPlan,
+    piece_count: int | None,
+    run_piece_bytes: int | None = None,
+) -> PeerStation:
+    """Give a peer its place. For `piece_count` and `run_piece_bytes` see `PeerWire`.
 
     Raises:
       OSError: the address cannot be listened at.
     """
+    wire = PeerWire(piece_count, run_piece_bytes=run_piece_bytes)
     station = PeerStation(
         world,
         node,
         (plan.host, plan.port),
-        {PEER_WIRE: PeerWire(piece_count), TRACKER_WIRE: Http(bodies_are_payload=False)},
+        {PEER_WIRE: wire, TRACKER_WIRE: Http(bodies_are_payload=False)},
         Pacer(plan.uplink_bytes_per_second),
         Pacer(plan.downlink_bytes_per_second),
         udp_tracker=plan.tracker is not None and plan.tracker.udp,
     )
-    station.listen(PEER_WIRE, CONNECTION_LIMIT)
+    Strangers(station, plan.limits)
+    station.listen(PEER_WIRE, plan.limits.connections)
     world.stations.append(station)
     return station
 
@@ -111,7 +122,7 @@ class _Participation:
         self._plan = plan
         self._reports = reports
         self._peer_id = client_id()
-        self._world = LiveWorld()
+        self._world = LiveWorld(stall_seconds=plan.swarm.limits.stall_seconds)
         self._finished = trio.Event()
         self._failed = trio.Event()
         self._tracker_news = trio.Event()
@@ -146,6 +157,7 @@ class _Participation:
             downloaded_bytes=ledger.downloaded_payload_bytes,
             held=watch.peer.held,
             violations=dict(ledger.violations),
+            limits_hit=dict(watch.peer.limits_hit),
         )
 
     def _place(self) -> tuple[TrackerWatch[PeerNode], PeerStation]:
@@ -154,7 +166,8 @@ class _Participation:
         config = swarm_config(plan.swarm, self._peer_id)
         peer = PeerNode(config, plan.torrent, plan.storage, rng, held=plan.held)
         watch = TrackerWatch(peer, self._on_tracker_news)
-        station = settle(self._world, watch, plan.swarm, plan.torrent.piece_count)
+        runs_of = plan.torrent.piece_bytes if plan.swarm.unlimited else None
+        station = settle(self._world, watch, plan.swarm, plan.torrent.piece_count, runs_of)
         station.on_finished = self._on_finished
         return watch, station
 

@@ -23,7 +23,7 @@ async def find_torrent(plan: MagnetPlan, reports: Reports, *, timeout_seconds: f
     Raises:
       OSError: the address cannot be listened at.
     """
-    world = LiveWorld()
+    world = LiveWorld(stall_seconds=plan.swarm.limits.stall_seconds)
     finished = trio.Event()
     node = MetadataNode(swarm_config(plan.swarm, client_id()), plan.magnet)
     watch = TrackerWatch(node, reports.on_tracker)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from peers.content_store import ContentStore
+from peers.limits import DEFAULT_LIMITS, Limits
 from peers.magnet import Magnet
 from peers.torrent import Torrent
 from testbed.node import Address
@@ -34,6 +35,13 @@ class SwarmPlan:
     port: int = 0
     uplink_bytes_per_second: float = math.inf
     downlink_bytes_per_second: float = math.inf
+    neighbours: int = 20
+    limits: Limits = DEFAULT_LIMITS
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether neither line has a limit."""
+        return min(self.uplink_bytes_per_second, self.downlink_bytes_per_second) == math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,3 +117,6 @@ class Outcome:
     held: int = 0
     """Pieces verified in storage, as a `PieceSpace` set."""
     violations: dict[str, int] = field(default_factory=dict)
+    """Links that ended for a fault of the remote, by reason."""
+    limits_hit: dict[str, int] = field(default_factory=dict)
+    """Limits that were hit without ending a link, by reason."""

@@ -191,6 +191,11 @@ class Registry:
         swarm = self._swarms.get(info_hash)
         return () if swarm is None else tuple(swarm.members)
 
+    @property
+    def peers_known(self) -> int:
+        """Peers of all swarms that were not forgotten."""
+        return sum(len(swarm.members) for swarm in self._swarms.values())
+
     def _response(self, swarm: _Swarm, peers: tuple[Address, ...]) -> AnnounceResponse:
         return AnnounceResponse(
             peers=peers,

@@ -13,6 +13,7 @@ are kept in `files`, because they are part of the pieces, and marked.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -46,7 +47,9 @@ MAX_ANNOUNCE_CHARACTERS = 2048
 
 MIN_DEFAULT_PIECE_BYTES = 32 * 1024
 MAX_DEFAULT_PIECE_BYTES = 4 << 20
-MAX_DEFAULT_PIECE_COUNT = 1024
+PIECES_A_DOUBLING = 100
+TYPICAL_CROWD = 32
+"""Of whoever makes a torrent and does not know yet who will want it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +123,25 @@ class Torrent:
         return torrent_of(info, text(metainfo.get(b"announce", b""), "announce"))
 
 
-def default_piece_bytes(file_bytes: int) -> int:
-    """Give the piece size for a file: the least power of two that makes at most 1024 pieces.
+def default_piece_bytes(file_bytes: int, clients: int = TYPICAL_CROWD) -> int:
+    """Give the piece length for a file and a crowd: a hundred pieces a doubling, or up to twice that.
 
-    A peer can pass a piece on only when it has all of it, so small pieces spread faster. But each
-    piece is announced to every neighbour, so there should not be too many. Never below 32 KiB, or
-    above 4 MiB, however small or large the file.
+    A peer can pass a piece on only when it has all of it, so a piece reaches N peers in log2(N + 1)
+    doublings, in which most uplinks have nothing to do yet: with g pieces a doubling that costs some
+    0.8/g of the time, whatever F and N (docs/policies.md has the figure). More pieces than that only
+    cost: each is announced to every neighbour. Never below 32 KiB, where HAVE messages fill a
+    processor, nor above 4 MiB, of which a peer keeps up to 32 in memory.
+
+    Args:
+      file_bytes: F.
+      clients: N, the largest crowd that is expected.
+
+    Returns:
+      A power of two.
     """
+    longest = file_bytes / (PIECES_A_DOUBLING * math.log2(clients + 1))
     piece_bytes = MIN_DEFAULT_PIECE_BYTES
-    while piece_bytes < MAX_DEFAULT_PIECE_BYTES and piece_bytes * MAX_DEFAULT_PIECE_COUNT < file_bytes:
+    while piece_bytes < MAX_DEFAULT_PIECE_BYTES and 2 * piece_bytes <= longest:
         piece_bytes *= 2
     return piece_bytes
 

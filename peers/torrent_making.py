@@ -11,6 +11,7 @@ from pathlib import Path
 from peers.torrent import (
     HASH_BYTES,
     MAX_TORRENT_BYTES,
+    TYPICAL_CROWD,
     Torrent,
     TorrentError,
     check_piece_bytes,
@@ -35,7 +36,14 @@ class _Source:
     file_bytes: int
 
 
-def make(path: Path, piece_bytes: int | None, announce: str, *, private: bool = False) -> Torrent:
+def make(
+    path: Path,
+    piece_bytes: int | None,
+    announce: str,
+    *,
+    crowd: int = TYPICAL_CROWD,
+    private: bool = False,
+) -> Torrent:
     """Describe a file or a folder on disk, reading all of it once.
 
     In a folder every regular file counts, hidden ones too, in the order of their paths.
@@ -44,6 +52,7 @@ def make(path: Path, piece_bytes: int | None, announce: str, *, private: bool = 
       path: Its name becomes the torrent's.
       piece_bytes: None takes `default_piece_bytes`.
       announce: URL of the tracker, or empty.
+      crowd: How many are expected to want it at once; for the piece length.
       private: Peers may be found by the tracker alone (BEP 27).
 
     Raises:
@@ -54,7 +63,7 @@ def make(path: Path, piece_bytes: int | None, announce: str, *, private: bool = 
         is_folder = path.is_dir()
         sources = _files_in(path) if is_folder else [_source(path, (path.name,))]
         total_bytes = sum(source.file_bytes for source in sources)
-        size = default_piece_bytes(total_bytes) if piece_bytes is None else piece_bytes
+        size = default_piece_bytes(total_bytes, crowd) if piece_bytes is None else piece_bytes
         check_piece_bytes(size)
         if -(-total_bytes // size) * HASH_BYTES > MAX_TORRENT_BYTES:  # Before all are computed.
             raise TorrentError(f"pieces of {size} bytes are too many; make them larger")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections import OrderedDict
+
 from peers.announce import AnnounceError, AnnounceRequest, AnnounceResponse
 from peers.registry import Registry
 from peers.scrape import SCRAPE_PATH, encode_scrape, read_scrape_query
@@ -17,6 +20,7 @@ from testbed.node import (
     Received,
     Send,
     Tally,
+    Woken,
 )
 
 ANNOUNCE_PATH = "/announce"
@@ -25,15 +29,34 @@ ANNOUNCE_PATH = "/announce"
 class TrackerNode:
     """A node that keeps a register of peers and tells each of some others."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(
+        self, registry: Registry, *, idle_seconds: float = math.inf, connections: int | None = None
+    ) -> None:
+        """Make one. In a trial nobody means harm, and nothing is limited.
+
+        Args:
+          registry: Who is in which swarm.
+          idle_seconds: A link without a whole request for so long ends.
+          connections: One link more, and the one that has been idle longest ends.
+        """
         self.tally = Tally()
         self._registry = registry
-        self._remotes: dict[LinkId, Address] = {}
+        self._idle_seconds = idle_seconds
+        self._connections = connections
+        self._remotes: OrderedDict[LinkId, tuple[Address, float]] = OrderedDict()
+        """Where each link comes from and when it asked last, the longest idle first."""
+
+    @property
+    def peers_known(self) -> int:
+        """Peers that have announced themselves and were not forgotten."""
+        return self._registry.peers_known
 
     @property
     def deadline(self) -> float | None:
-        """Nothing happens by itself: expired peers are dropped when somebody asks."""
-        return None
+        """When the first link is idle too long. Expired peers are dropped when somebody asks."""
+        if not self._remotes or self._idle_seconds == math.inf:
+            return None
+        return next(iter(self._remotes.values()))[1] + self._idle_seconds
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Take one event and say what should happen."""
@@ -41,10 +64,20 @@ class TrackerNode:
             case Received(link, message) if link in self._remotes:
                 return self._answer(link, message, now)
             case LinkUp(link, remote):
-                self._remotes[link] = remote
+                self._remotes[link] = remote, now
+                if self._connections is not None and len(self._remotes) > self._connections:
+                    return [HangUp(self._longest_idle(), "too many connections", violation=True)]
             case LinkDown(link):
                 self._remotes.pop(link, None)
+            case Woken():
+                ended: list[Effect] = []
+                while (until := self.deadline) is not None and until <= now:
+                    ended.append(HangUp(self._longest_idle(), "idle", violation=True))
+                return ended
         return []
+
+    def _longest_idle(self) -> LinkId:
+        return self._remotes.popitem(last=False)[0]
 
     def _answer(self, link: LinkId, message: object, now: float) -> list[Effect]:
         if isinstance(message, BadRequest):
@@ -53,9 +86,12 @@ class TrackerNode:
             return [Send(link, head), HangUp(link, message.reason, violation=True)]
         if not isinstance(message, Request):
             return []
-        head = self._respond(message, self._remotes[link][0], now)
+        remote, _ = self._remotes[link]
+        head = self._respond(message, remote[0], now)
         self.tally.requests_served += 1
         if message.keep_alive:
+            self._remotes[link] = remote, now
+            self._remotes.move_to_end(link)
             return [Send(link, head)]
         del self._remotes[link]
         return [Send(link, head), HangUp(link, "answered")]

@@ -8,10 +8,12 @@ import secrets
 import signal
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import trio
 
 from peers.core.introduction import TRACKER_WIRE
+from peers.limits import Limits
 from peers.registry import Registry
 from peers.tracker import TrackerNode
 from peers.udp_tracker import MAX_DATAGRAM_BYTES, UdpTracker
@@ -25,6 +27,9 @@ DRAIN_SECONDS = 5.0
 
 #: Datagrams answered before others get their turn.
 DATAGRAMS_A_TURN = 256
+
+#: Links that the tracker has hung up and that wait for the other side to do so; not open any more.
+CLOSING_CONNECTIONS = 64
 
 #: A free port of one kind may be taken for the other; then another one is tried.
 PORT_TRIES = 16
@@ -76,18 +81,21 @@ class UdpPort:
         self._world.call_at(self._world.now(), self._on_news)
 
 
-def _listen(world: LiveWorld, address: Address) -> tuple[LiveStation, UdpPort]:
+def _listen(world: LiveWorld, address: Address, limits: Limits) -> tuple[LiveStation, UdpPort]:
     """Listen for both kinds at one port."""
     registry = Registry(rng=random.Random(secrets.randbits(64)))
     datagrams = UdpPort(world, UdpTracker(registry, secrets.token_bytes(32)), address)
     try:
         station = world.add(
-            TrackerNode(registry),
+            TrackerNode(
+                registry, idle_seconds=limits.handshake_seconds, connections=limits.connections
+            ),
             datagrams.address,
             {TRACKER_WIRE: Http(bodies_are_payload=False)},
             accepts=TRACKER_WIRE,
             uplink=Pacer(math.inf),
             downlink=Pacer(math.inf),
+            connection_limit=limits.connections + CLOSING_CONNECTIONS,
         )
     except OSError:
         datagrams.close()
@@ -95,27 +103,39 @@ def _listen(world: LiveWorld, address: Address) -> tuple[LiveStation, UdpPort]:
     return station, datagrams
 
 
-def _listen_somewhere(world: LiveWorld, host: str) -> tuple[LiveStation, UdpPort]:
+def _listen_somewhere(world: LiveWorld, host: str, limits: Limits) -> tuple[LiveStation, UdpPort]:
     for _ in range(PORT_TRIES - 1):
         try:
-            return _listen(world, (host, 0))
+            return _listen(world, (host, 0), limits)
         except OSError:
             continue
-    return _listen(world, (host, 0))
+    return _listen(world, (host, 0), limits)
 
 
-async def track(host: str, port: int, on_listening: Callable[[Address], None]) -> signal.Signals:
-    """Introduce peers to each other until SIGINT or SIGTERM, and give the signal that ended it.
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """How a tracker's time went."""
+
+    ended_by: signal.Signals
+    answered: int
+    """Announces and scrapes over HTTP."""
+    violations: dict[str, int]
+
+
+async def track(
+    host: str, port: int, limits: Limits, on_listening: Callable[[Address], None]
+) -> Tracked:
+    """Introduce peers to each other until SIGINT or SIGTERM.
 
     Raises:
       OSError: the address cannot be listened at.
     """
-    world = LiveWorld()
+    world = LiveWorld(stall_seconds=limits.stall_seconds)
     datagrams: UdpPort | None = None
     try:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             station, datagrams = (
-                _listen(world, (host, port)) if port else _listen_somewhere(world, host)
+                _listen(world, (host, port), limits) if port else _listen_somewhere(world, host, limits)
             )
             station.start(0.0)
             async with trio.open_nursery() as nursery:
@@ -129,4 +149,5 @@ async def track(host: str, port: int, on_listening: Callable[[Address], None]) -
         if datagrams is not None:
             datagrams.close()
         world.close()
-    return ended_by
+    ledger = station.ledger
+    return Tracked(ended_by, station.node.tally.requests_served, dict(ledger.violations))

@@ -17,8 +17,9 @@ from servers.http1 import BadRequest
 from servers.transaction import Transaction
 from testbed.node import Address
 
-#: How often what was gathered is written.
-FLUSH_SECONDS = 0.25
+#: For so long lines are gathered before they are written. At fifty thousand a second a quarter of a
+#: second made 5 MB, and whoever asked meanwhile waited for the writing thread: the p99 was that.
+FLUSH_SECONDS = 0.02
 
 #: About 16 MiB. Beyond it the log's reader is stuck.
 LINES_KEPT = 50_000
@@ -70,6 +71,7 @@ class AccessLog:
         self._write = write
         self._lines: list[bytes] = []
         self._dropped = 0
+        self._gathered = trio.Event()
         self._encode = msgspec.json.Encoder().encode
 
     def add(self, remote: Address, transaction: Transaction, *, complete: bool) -> None:
@@ -106,20 +108,23 @@ class AccessLog:
         )
         # JSON escapes control characters: whatever a client sent, a line stays a line.
         self._lines.append(self._encode(line) + b"\n")
+        self._gathered.set()
 
     def add_lines(self, lines: list[bytes]) -> None:
         """Add lines that are made already."""
         room = LINES_KEPT - len(self._lines)
         self._lines += lines[:room] if len(lines) > room else lines
         self._dropped += max(0, len(lines) - room)
+        self._gathered.set()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Write what is gathered, until cancelled; then `flush` is the caller's to call."""
         task_status.started()
         while True:
+            await self._gathered.wait()
             await trio.sleep(FLUSH_SECONDS)
-            if self._lines:
-                await trio.to_thread.run_sync(self.flush)
+            self._gathered = trio.Event()
+            await trio.to_thread.run_sync(self.flush)
 
     def flush(self) -> None:
         """Write all lines that wait."""

@@ -6,8 +6,11 @@ import hashlib
 
 from servers.choice import OriginChoice
 from servers.http1 import Body, Request, ResponseHead, find
+from servers.manner import PLAIN, Manner
+from servers.step_clock import StepClock
 from testbed.node import (
     Address,
+    Asked,
     Dial,
     DialFailed,
     Effect,
@@ -27,6 +30,7 @@ from testbed.node import (
     Transfer,
     Woken,
 )
+from testbed.replacement import MIXED, PARTIAL
 from testbed.storage import Storage, StorageFault
 
 HTTP_WIRE = "http"
@@ -46,6 +50,12 @@ class Downloader:
       path: Percent-encoded absolute path of the file.
       storage: Where the file goes; its size is the size that is expected.
       expected_sha256: What the content must hash to, or None where it cannot differ (simulation).
+      client: Its number among those that choose, from 1.
+      file_bytes: How long the origin's file is, if it wants only a part: the beginning, as long as its
+        own storage.
+      manner: What a scenario asks of it besides.
+
+    Ordered to start again once it is done, it downloads anew, over a new connection.
     """
 
     def __init__(
@@ -54,8 +64,16 @@ class Downloader:
         path: str,
         storage: Storage,
         expected_sha256: str | None,
+        client: int = 1,
+        file_bytes: int | None = None,
+        manner: Manner = PLAIN,
     ) -> None:
         self.tally = Tally()
+        self._file_bytes = storage.size_bytes if file_bytes is None else file_bytes
+        self._client = client
+        self._manner = manner
+        self._request_at = 0.0
+        self._stopwatch_at = 0.0
         self._choice = origin if isinstance(origin, OriginChoice) else None
         self._origin = ("", 0) if isinstance(origin, OriginChoice) else origin
         self._has_taken = False
@@ -67,6 +85,8 @@ class Downloader:
         self._digest = hashlib.sha256()
         self._link: LinkId | None = None
         self._received_bytes = 0
+        self._ends_at = storage.size_bytes
+        """Where the answer that we asked for ends, exclusive."""
         self._etag: str | None = None
         self._in_body = False
         self._attempts_left = ATTEMPTS
@@ -76,6 +96,32 @@ class Downloader:
         self._asked_at = 0.0
         self._first_byte_at: float | None = None
 
+    def resumed(self) -> Downloader:
+        """Make the downloader that goes on, from another address, where this one has stopped.
+
+        It knows the same origin, has the first bytes of the file and the entity tag they came under,
+        and has them hashed already. Of what it counts it goes on with the same tally.
+        """
+        origin = self._choice if self._choice is not None else self._origin
+        again = Downloader(
+            origin,
+            self._path,
+            self._storage,
+            self._expected,
+            self._client,
+            self._file_bytes,
+            self._manner,
+        )
+        again.tally = self.tally
+        again._digest = self._digest
+        again._received_bytes = self._received_bytes
+        again._etag = self._etag
+        again._asked_at = self._asked_at
+        again._first_byte_at = self._first_byte_at
+        if again._received_bytes and again._etag is None:
+            again._start_over()  # Without a strong validator a part cannot be trusted to fit.
+        return again
+
     @property
     def deadline(self) -> float | None:
         """When the next attempt is due, if the last one failed."""
@@ -84,7 +130,11 @@ class Downloader:
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Take one event and say what should happen."""
         if self._done:
-            return []
+            if not isinstance(event, Started):
+                return []
+            self._begin_anew()
+        if self._manner.clock is not None:
+            self._manner.clock.begin(now)
         match event:
             case Received(link, message) if link == self._link:
                 return self._received(message, now)
@@ -107,9 +157,19 @@ class Downloader:
                 self._give_back()
         return []
 
+    def _begin_anew(self) -> None:
+        """Forget the download that is over; what was counted stays."""
+        self._done = False
+        self._link = None
+        self._received_bytes = 0
+        self._digest = hashlib.sha256()
+        self._etag = None
+        self._first_byte_at = None
+        self._attempts_left = ATTEMPTS
+
     def _dial(self) -> list[Effect]:
         if self._choice is not None:
-            self._origin = self._choice.take(self._failed_origin)
+            self._origin = self._choice.take(self._client, self._failed_origin)
             self._has_taken = True
         return [Dial(self._origin, HTTP_WIRE)]
 
@@ -120,15 +180,30 @@ class Downloader:
 
     def _ask(self, link: LinkId, now: float) -> list[Effect]:
         headers = [("Host", f"{self._origin[0]}:{self._origin[1]}")]
-        if self._received_bytes:
+        self._ends_at = self._end_of_request()
+        if self._received_bytes or self._wants_part or self._manner.range_bytes is not None:
+            last = str(self._ends_at - 1) if self._ends_at < self._file_bytes else ""
+            headers.append(("Range", f"bytes={self._received_bytes}-{last}"))
+        if self._received_bytes and self._manner.if_range:
             # Only of the version we have the beginning of; of another one, send all (RFC 9110 13.1.5).
-            headers.append(("Range", f"bytes={self._received_bytes}-"))
             headers.append(("If-Range", self._etag or ""))
-        else:
+        if not self._received_bytes:
             self._asked_at = now
         self._in_body = False
+        if (clock := self._manner.clock) is not None:
+            self._request_at, self._stopwatch_at = clock.now(), clock.stopwatch()
         self.tally.requests_made += 1
         return [Send(link, Request("GET", self._path, tuple(headers)))]
+
+    def _end_of_request(self) -> int:
+        """Up to where we ask, exclusive."""
+        size = self._storage.size_bytes
+        part = self._manner.range_bytes
+        return size if part is None else min(self._received_bytes + part, size)
+
+    @property
+    def _wants_part(self) -> bool:
+        return self._storage.size_bytes < self._file_bytes
 
     def _received(self, message: object, now: float) -> list[Effect]:
         if isinstance(message, ResponseHead):
@@ -139,14 +214,16 @@ class Downloader:
 
     def _take_head(self, head: ResponseHead) -> list[Effect]:
         size = self._storage.size_bytes
-        if head.status == 206 and self._received_bytes:
-            expected = f"bytes {self._received_bytes}-{size - 1}/{size}"
+        asked_for_range = self._received_bytes or self._wants_part or self._manner.range_bytes
+        if head.status == 206 and asked_for_range:
+            expected = f"bytes {self._received_bytes}-{self._ends_at - 1}/{self._file_bytes}"
             if find(head.headers, "content-range") != expected:
                 return self._give_up("answer is for another range", violation=True)
-        elif head.status == 200:
+        elif head.status == 200 and not self._wants_part:
             if find(head.headers, "content-length") != str(size):
                 return self._give_up("file has another size")
             self._start_over()
+            self._ends_at = size
         else:
             return self._give_up(f"answered {head.status} {head.phrase}".rstrip())
         etag = find(head.headers, "etag")
@@ -170,22 +247,57 @@ class Downloader:
             self._storage.write(self._received_bytes, (body.payload,))
         except StorageFault as fault:
             return self._give_up(fault.reason)
-        if self._expected is not None and not isinstance(body.payload, FileSlice):
+        hashes_now = self._expected is not None and not self._manner.verifies_at_end
+        if hashes_now and not isinstance(body.payload, FileSlice):
             self._digest.update(body.payload)
         self._received_bytes += size
         self._attempts_left = ATTEMPTS
-        if self._received_bytes < self._storage.size_bytes:
+        if self._received_bytes < self._ends_at:
             return []
+        if self._received_bytes < self._storage.size_bytes and self._link is not None:
+            return self._ask(self._link, now)
         return self._complete(now)
 
     def _complete(self, now: float) -> list[Effect]:
-        right = self._expected is None or self._digest.hexdigest() == self._expected
+        try:
+            right = self._expected is None or self._is_right(self._hexdigest())
+        except StorageFault as fault:
+            return self._give_up(fault.reason)
         if right:
             self.tally.pieces_held = 1
         else:
             self.tally.wasted_payload_bytes += self._received_bytes
-        reason = "" if right else "digest does not match"
+        reason = "" if right else self._what_is_wrong
+        if self._manner.clock is not None:
+            now = self._note_steps(self._manner.clock, now)
         return [*self._observe(now, reason or "ok"), *self._end(Finished(right, reason))]
+
+    def _is_right(self, digest: str) -> bool:
+        return digest in (self._expected, self._manner.replacement_sha256)
+
+    @property
+    def _what_is_wrong(self) -> str:
+        """Neither version: of a file that was replaced meanwhile, some of both."""
+        return "digest does not match" if self._manner.replacement_sha256 is None else MIXED
+
+    def _hexdigest(self) -> str:
+        return self._storage.sha256() if self._manner.verifies_at_end else self._digest.hexdigest()
+
+    def _note_steps(self, clock: StepClock, last_byte_at: float) -> float:
+        """Note our half of the transaction, and say when it was over."""
+        processed_at = clock.now()
+        first = self._first_byte_at
+        asked = Asked(
+            source=self._origin,
+            asked_seconds=self._request_at,
+            first_byte_seconds=last_byte_at if first is None else first,
+            last_byte_seconds=last_byte_at,
+            processed_seconds=processed_at,
+            total_seconds=clock.stopwatch() - self._stopwatch_at,
+            payload_bytes=self._received_bytes,
+        )
+        self.tally.asked.append(asked)
+        return processed_at
 
     def _observe(self, now: float, outcome: str) -> list[Effect]:
         first = self._first_byte_at
@@ -209,14 +321,16 @@ class Downloader:
         self._give_back()
         self._attempts_left -= 1
         if not self._attempts_left:
-            return self._give_up(reason)
+            return self._give_up(reason, now=now)
         if self._etag is None and self._received_bytes:
             self._start_over()  # Without a strong validator a part cannot be trusted to fit.
         self._retry_at = now + FIRST_PAUSE_SECONDS * 2 ** (ATTEMPTS - 1 - self._attempts_left)
         return []
 
-    def _give_up(self, reason: str, *, violation: bool = False) -> list[Effect]:
-        return self._end(Finished(False, reason), violation=violation)
+    def _give_up(self, reason: str, *, violation: bool = False, now: float | None = None) -> list[Effect]:
+        """End without the file; what there is of it stays on the disk, and is put on record."""
+        partial = self._observe(now, PARTIAL) if now is not None and self._received_bytes else []
+        return [*partial, *self._end(Finished(False, reason), violation=violation)]
 
     def _end(self, finished: Finished, *, violation: bool = False) -> list[Effect]:
         self._done = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import ipaddress
 import math
 import os
@@ -129,13 +130,15 @@ def placed_host(
                 1, min(settings.limits.connections + REFUSED_AT_ONCE, limit - OTHER_DESCRIPTORS)
             ),
         )
+        paced_bytes = settings.limits.read_bytes_per_second * world.stall_seconds
+        station.least_taken_bytes = max(1, math.ceil(paced_bytes))
         if tls is not None:
             accept_tls(station, tls)
         elif not is_shaped and not settings.service_delay_seconds:
             station.shortcut = QuickAnswers(world, node, methods, envelope, wire.known, quick)
         yield RunningHost(node, station, recorder, log, "http" if tls is None else "https")
     finally:
-        quick.write()
+        quick.close()
         recorder.close()
         if log is not None:
             log.flush()
@@ -168,6 +171,9 @@ async def serve(settings: HostSettings, on_listening: Callable[[str], None] = pr
                 await nursery.start(host.recorder.run)
                 if host.log is not None:
                     await nursery.start(host.log.run)
+                # What is there by now stays: the collector need not walk through it again, 10 ms
+                # in which nobody would be served.
+                gc.freeze()
                 on_listening(host.url)
                 first = signal.Signals(await anext(signals))
                 async with trio.open_nursery() as stopping:

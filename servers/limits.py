@@ -50,3 +50,7 @@ class Limits:
 
     body_grace_seconds: float = 10.0
     """For which a body may come at any pace."""
+
+    read_bytes_per_second: float = 1024.0
+    """What a client must take of a response that waits for it, on average of the world's stall time:
+    30 s. One that takes less is cut."""

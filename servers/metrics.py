@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from servers.files import Files, Found, Page, Resource, path_of
 from servers.transaction import Transaction
@@ -67,24 +67,27 @@ class Metrics:
         received_bytes: int,
         sent_bytes: int,
         payload_bytes: int,
-        seconds: list[tuple[float, float]],
+        times: Sequence[tuple[object, float, float, float, float]],
     ) -> None:
         """Count complete transactions that differ in their times alone.
 
         Args:
-          seconds: Of each, from its arrival until its answer was found and until it was sent; the first
-            and the last step took no time.
+          times: Of each, who asked, and when it was received (which took no time), its answer found,
+            sent, and drained.
         """
-        count = len(seconds)
+        count = len(times)
         self._requests[method, status, True] += count
-        found_seconds = total_seconds = 0.0
+        found_seconds = sent_seconds = total_seconds = 0.0
         buckets = self._buckets
-        for found, total in seconds:
-            found_seconds += found
+        for _, received, found, sent, drained in times:
+            total = drained - received
+            found_seconds += found - received
+            sent_seconds += sent - found
             total_seconds += total
             buckets[bisect_left(BUCKETS, total)] += 1
         self._steps[1] += found_seconds
-        self._steps[2] += total_seconds - found_seconds
+        self._steps[2] += sent_seconds
+        self._steps[3] += total_seconds - found_seconds - sent_seconds
         self._total_seconds += total_seconds
         self._received_bytes += count * received_bytes
         self._sent_bytes += count * sent_bytes

@@ -1,9 +1,9 @@
 """The file host: answers requests, and decides whose bytes leave next.
 
 A transaction has four steps (`servers.transaction`): the request arrives; the host interprets it and
-finds the file; the response leaves; the client takes it. The second is a matter of the method, by
-which the node dispatches (`servers.methods`); the third is where the uplink is shared
-(`servers.sender`). The node is the middle of a star: it alone calls the parts it is made of.
+finds the file; the response leaves; the client takes it. The second is a matter of the method
+(`servers.interpreter`); the third is where the uplink is shared (`servers.sender`). The node is the
+middle of a star: it alone calls the parts it is made of.
 
 Answers leave in the order of the requests, an error's too: what was asked for properly before it is
 sent first. A response is complete when its link has room again: then all of it is with the kernel,
@@ -12,24 +12,14 @@ and hanging up cannot cut it off.
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
-from servers.answers import Answer, refusal, text
+from servers.answers import Answer, refusal
 from servers.connection import Connection
 from servers.door import Door
 from servers.envelope import Envelope
-from servers.http1 import (
-    BadRequest,
-    Body,
-    BodyEnd,
-    Headers,
-    Request,
-    RequestBegun,
-    ResponseHead,
-    find,
-)
+from servers.http1 import BadRequest, Body, BodyEnd, Headers, Request, RequestBegun
+from servers.interpreter import Interpreter, tell_to_continue
 from servers.limits import PIPELINE_LIMIT, Limits
-from servers.methods import Intake, Later, Methods
+from servers.methods import Methods
 from servers.sender import Sender
 from servers.settings import Sharing
 from servers.transaction import Transaction, Watch, server_timing
@@ -54,9 +44,6 @@ from testbed.storage import StorageFault
 
 #: A shaped response leaves in blocks of this size: the grain of fairness. 2 ms at 8 MiB/s.
 BLOCK_BYTES = 16 * 1024
-
-#: An interim answer that the language's table of statuses does not have yet.
-UPLOAD_RESUMPTION_SUPPORTED = 104
 
 #: How often connections are looked at that may have waited too long.
 TICK_SECONDS = 1.0
@@ -91,8 +78,7 @@ class FileHost:
         watch: Watch | None = None,
     ) -> None:
         self.tally = Tally(pieces_held=1)
-        self._methods = methods
-        self._allow = (("Allow", ", ".join(dict.fromkeys([*methods, "OPTIONS"]))),)
+        self._interpreter = Interpreter(methods)
         self._limits = limits or Limits()
         self._finishes = finishes
         self._delay_seconds = service_delay_seconds
@@ -170,7 +156,8 @@ class FileHost:
             if not self._stopping:
                 self._ask(link, connection, message, now, out)
         elif isinstance(message, Body):
-            self._take_body(link, connection, message, now, out)
+            if self._interpreter.take_body(connection, message, now):
+                self._answer_next(link, connection, now, out)
         elif isinstance(message, BodyEnd):
             transaction, connection.taking = connection.taking, None
             if transaction is not None:
@@ -195,10 +182,10 @@ class FileHost:
         connection.begun_at = None
         transaction = Transaction(request, now if begun is None else begun, now)
         if isinstance(request, BadRequest):
-            self._abandon_body(connection)
+            self._interpreter.abandon_body(connection)
             connection.refusing = True
         elif request.body_bytes:
-            self._begin_body(connection, transaction, request, now)
+            self._interpreter.begin_body(connection, transaction, request, now)
         connection.queue.append(transaction)
         self._answer_next(link, connection, now, out)
 
@@ -207,33 +194,15 @@ class FileHost:
         while connection.queue and connection.current is None:
             transaction = connection.queue[0]
             if not transaction.is_whole and transaction.answer is None:
-                _tell_to_continue(link, transaction, out)
+                tell_to_continue(link, transaction, out)
                 return
             connection.current = connection.queue.popleft()
-            outcome = self._outcome(transaction, now)
+            outcome = self._interpreter.outcome(transaction, now)
             if isinstance(outcome, Answer) and not self._delay_seconds:
                 self._respond(link, connection, transaction, outcome, now, out)
             else:
                 connection.later = Delayed(outcome, now + self._delay_seconds)
                 self._waiting.look_at(now + (self._delay_seconds or POLL_SECONDS), link)
-
-    def _outcome(self, transaction: Transaction, now: float) -> Answer | Later:
-        """Have a whole request answered, or one whose body is refused."""
-        request = transaction.request
-        if transaction.answer is not None:
-            return transaction.answer
-        if isinstance(request, BadRequest):
-            return refusal(request)
-        outcome = transaction.intake or self._begin(request, now)
-        return outcome.end(now) if isinstance(outcome, Intake) else outcome
-
-    def _begin(self, request: Request, now: float) -> Answer | Later | Intake:
-        method = self._methods.get(request.method)
-        if method is not None:
-            return method.begin(request, now)
-        if request.method == "OPTIONS":
-            return Answer(HTTPStatus.NO_CONTENT, self._allow)
-        return text(HTTPStatus.METHOD_NOT_ALLOWED, f"only {self._allow[0][1]}", self._allow)
 
     def _look_after_waiting(self, now: float, out: list[Effect]) -> None:
         """Send the answers that were worked out meanwhile."""
@@ -248,42 +217,6 @@ class FileHost:
             connection.later = None
             self._respond(link, connection, connection.current, answer, now, out)
             self._answer_next(link, connection, now, out)
-
-    # --- Bodies of requests -----------------------------------------------------------------
-
-    def _begin_body(
-        self, connection: Connection, transaction: Transaction, request: Request, now: float
-    ) -> None:
-        outcome = self._begin(request, now)
-        transaction.is_whole = False
-        if isinstance(outcome, Intake):
-            transaction.intake = outcome
-            connection.taking = transaction
-        else:
-            # Not read: where the next request begins is not worth all that comes before it.
-            transaction.answer = outcome
-            connection.refusing = True
-
-    def _take_body(
-        self, link: LinkId, connection: Connection, body: Body, now: float, out: list[Effect]
-    ) -> None:
-        transaction = connection.taking
-        if transaction is None or transaction.intake is None:
-            return
-        transaction.body_bytes += body.payload_bytes
-        connection.active_at = now
-        transaction.answer = transaction.intake.take(body.payload, now)
-        if transaction.answer is not None:
-            connection.taking = None
-            connection.refusing = True
-            self._answer_next(link, connection, now, out)
-
-    def _abandon_body(self, connection: Connection) -> None:
-        """Give up a body that will never be whole, and the request with it."""
-        transaction, connection.taking = connection.taking, None
-        if transaction is not None and transaction.intake is not None:
-            transaction.intake.abandon()
-            connection.queue.remove(transaction)
 
     # --- Responses --------------------------------------------------------------------------
 
@@ -392,7 +325,7 @@ class FileHost:
             return
         self._sender.leave(link)
         self._door.let_out(connection.remote)
-        self._abandon_body(connection)
+        self._interpreter.abandon_body(connection)
         if connection.later is not None:
             connection.later.abandon()
         transaction, connection.current = connection.current, None
@@ -423,17 +356,3 @@ class FileHost:
             for link, connection in list(self._connections.items()):
                 if connection.current is None and not connection.queue:
                     self._hang_up(link, "stopping", out)
-
-
-def _tell_to_continue(link: LinkId, transaction: Transaction, out: list[Effect]) -> None:
-    """Tell a client that waits for it, once: now its turn has come, and nothing else is being sent."""
-    request = transaction.request
-    if transaction.status or not isinstance(request, Request):
-        return
-    interim = getattr(transaction.intake, "interim", ())
-    if interim:  # Where an upload can be resumed (draft-ietf-httpbis-resumable-upload, section 4.2.2).
-        transaction.status = UPLOAD_RESUMPTION_SUPPORTED
-        out.append(Send(link, ResponseHead(UPLOAD_RESUMPTION_SUPPORTED, interim)))
-    if find(request.headers, "expect") is not None:
-        transaction.status = HTTPStatus.CONTINUE
-        out.append(Send(link, ResponseHead(HTTPStatus.CONTINUE)))

@@ -109,6 +109,13 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
         default=_LIMITS.body_bytes_per_second,
         help="that the body of a request must keep up after ten seconds; else 408 (default: 1 KiB/s)",
     )
+    limits.add_argument(
+        "--read-rate",
+        metavar="RATE",
+        type=_rate,
+        default=_LIMITS.read_bytes_per_second,
+        help="at which a client must take a response, in 30 s; else it is cut (default: 1 KiB/s)",
+    )
     parser.add_argument(
         "--drain",
         metavar="TIME",
@@ -145,6 +152,7 @@ def settings_of(args: argparse.Namespace) -> HostSettings:
             head_seconds=args.head_timeout,
             idle_seconds=args.idle_timeout,
             body_bytes_per_second=args.body_rate,
+            read_bytes_per_second=args.read_rate,
         ),
         service_delay_seconds=args.service_delay,
         # Who asks what for is nobody's business but the host's.

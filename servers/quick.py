@@ -16,6 +16,8 @@ What makes that the node's answer and not a guess:
 
 from __future__ import annotations
 
+import time
+
 from servers.answers import Answer
 from servers.envelope import Envelope
 from servers.http1 import Request
@@ -71,6 +73,7 @@ class QuickAnswers:
         record: QuickRecord,
     ) -> None:
         self._world = world
+        self._started_at = world.started_at
         self._node = node
         self._methods = methods
         self._envelope = envelope
@@ -81,6 +84,8 @@ class QuickAnswers:
 
     def __call__(self, link: LiveLink, data: memoryview) -> bool:
         """Answer, if that takes no thought. Otherwise nothing has happened."""
+        now = time.monotonic() - self._started_at
+        rested = not self._record.asks_again(link.id, now)
         known = self._answers.get(bytes(data))
         if known is None:
             self._learn(data)
@@ -91,18 +96,20 @@ class QuickAnswers:
             return False
         if not decoder.is_between_messages:
             return False
-        world = self._world
-        now = world.now()
-        if known.turn != world.turn and not self._still_holds(known, now):
-            return False
-        found = world.now()
+        found = now
+        if known.turn != self._world.turn:
+            if not self._still_holds(known, now):
+                return False
+            found = time.monotonic() - self._started_at
         all_sent = link.answer_at_once(len(known.key), known.reply, known.payload_bytes)
         connection.has_asked = True
         connection.active_at = now
         connection.previous = None
         self._node.tally.requests_served += 1
         assert known.served is not None  # Made with the reply.
-        self._record.add(link, connection.remote, known.served, now, found, all_sent=all_sent)
+        self._record.add(
+            link, connection.remote, known.served, now, found, all_sent=all_sent, rested=rested
+        )
         return True
 
     def _learn(self, data: memoryview) -> None:

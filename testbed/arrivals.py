@@ -69,6 +69,16 @@ def due_times(arrivals: str, count: int, rng: Random) -> tuple[float, ...]:
     )
 
 
+def poisson_rate(arrivals: str) -> float | None:
+    """Give the constant rate of Poisson arrivals, per second; None for others.
+
+    Raises:
+      ScenarioError: the rate is none.
+    """
+    match = _POISSON.match(arrivals)
+    return _positive_rate(match.group(1)) if match else None
+
+
 def mean_due_seconds(arrivals: str, count: int, number: float) -> float:
     """When one of `count` nodes joins on average, in seconds from the start of the arrivals.
 

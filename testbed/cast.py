@@ -7,7 +7,7 @@ found are up, and their addresses known, before those who look for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -22,6 +22,9 @@ STARTING_ORDER: tuple[Role, ...] = ("tracker", "origin", "client")
 
 ORIGIN = NodeId(0)
 """The node that has the file at the start; clients follow as 1..N, others after them."""
+
+Known = Mapping[Role, Sequence[Address]]
+"""Where the nodes of each role are that were started so far, in the order of their ids."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +45,24 @@ class Place:
 
 
 def origin_and_clients(
-    links: Links, clients: int, *, origin_accepts: str, clients_accept: str | None
+    links: Links, clients: int, *, origin_accepts: str, clients_accept: str | None, origins: int = 1
 ) -> tuple[Place, ...]:
-    """Give the places that both architectures have: on the same links, which is the point."""
-    origin = Place(
-        node_id=ORIGIN,
-        role="origin",
-        accepts=origin_accepts,
-        uplink_bytes_per_second=links.origin_uplink_bytes_per_second,
-        downlink_bytes_per_second=links.origin_downlink_bytes_per_second,
-        latency_seconds=links.latency_seconds,
-        loss_fraction=links.loss_fraction,
+    """Give the places that both architectures have: on the same links, which is the point.
+
+    Every origin has a line of its own. The first is node 0; further ones are numbered after the
+    clients, so that a client has the same number however many there are.
+    """
+    first, *further = (
+        Place(
+            node_id=node_id,
+            role="origin",
+            accepts=origin_accepts,
+            uplink_bytes_per_second=links.origin_uplink_bytes_per_second,
+            downlink_bytes_per_second=links.origin_downlink_bytes_per_second,
+            latency_seconds=links.latency_seconds,
+            loss_fraction=links.loss_fraction,
+        )
+        for node_id in (ORIGIN, *map(NodeId, range(clients + 1, clients + origins)))
     )
     others = (
         Place(
@@ -67,7 +77,7 @@ def origin_and_clients(
         )
         for number, one in enumerate(links.classes_of(clients), start=1)
     )
-    return (origin, *others)
+    return (first, *others, *further)
 
 
 def pair_delays(
@@ -77,7 +87,7 @@ def pair_delays(
 
     Args:
       links: The lines.
-      places: All nodes. Those of the origin's class are the origin and the tracker beside it.
+      places: All nodes. Those of the origin's class are the origins and the tracker beside them.
       host_of: Where a node lives in this world.
 
     Returns:
@@ -114,7 +124,7 @@ class Cast(Protocol):
     def node(
         self,
         place: Place,
-        known: Mapping[Role, Address],
+        known: Known,
         storage: Storage | None,
     ) -> Node:
         """Make the node of a place. Where it lives it hears when it is started.
@@ -122,5 +132,23 @@ class Cast(Protocol):
         Args:
           place: One of `places`.
           known: Addresses of the roles started before it.
-          storage: The whole file for the origin, an empty one for a client, None for a tracker.
+          storage: The whole file for an origin, an empty one for a client, None for a tracker.
+        """
+
+    def successor(
+        self,
+        place: Place,
+        known: Known,
+        storage: Storage | None,
+        before: Node,
+        session: int,
+    ) -> Node:
+        """Make the node that goes on at another address with what one before it had of the file.
+
+        Args:
+          place: Of an origin or a client.
+          known: As for `node`.
+          storage: What the node before it has filled.
+          before: That node; it has stopped.
+          session: Which node of this place it is; the first was 0.
         """

@@ -28,6 +28,21 @@ class Content:
     name: str
     """What it is called on the wire; the same for made-up content in every run."""
 
+    def sha256_of_first(self, size_bytes: int) -> str:
+        """Hex digest of its beginning.
+
+        Raises:
+          OSError: it cannot be read.
+        """
+        if size_bytes == self.size_bytes:
+            return self.sha256
+        digest = hashlib.sha256()
+        with self.path.open("rb") as file:
+            while size_bytes and (chunk := file.read(min(size_bytes, CHUNK_BYTES))):
+                digest.update(chunk)
+                size_bytes -= len(chunk)
+        return digest.hexdigest()
+
 
 def of_file(path: Path) -> Content:
     """Take the user's file.

@@ -10,6 +10,7 @@ As a run's, the folder has a temporary name until it is whole.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import secrets
 import shutil
@@ -87,16 +88,7 @@ class ExperimentWriter:
             {
                 "name": name,
                 "folder": str(run.relative_to(self.folder)),
-                "against_first": [
-                    {
-                        "metric": one.metric,
-                        "at_least": one.at_least,
-                        "at_most": one.at_most,
-                        "from_clients": one.from_clients,
-                        "to_clients": one.to_clients,
-                    }
-                    for one in against_first
-                ],
+                "against_first": [dataclasses.asdict(one) for one in against_first],
             }
         )
 

@@ -32,6 +32,7 @@ def frames_of(records: Iterable[TrialRecord]) -> dict[str, pd.DataFrame]:
         "nodes": [record.nodes for record in records],
         "transfers": [record.transfers for record in records],
         "samples": [record.samples for record in records],
+        "transactions": [record.transactions for record in records],
     }
     frames = {}
     for table, columns in TABLES.items():

@@ -122,10 +122,27 @@ class Links:
                 return pair.latency_seconds
         return None
 
+    def longest_latency_of(self, name: str, own_seconds: float) -> float:
+        """The longest delay between one class and any other, where `own_seconds` is its own."""
+        return max([own_seconds, *(one.latency_seconds for one in self.pairs if name in one.between)])
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether no line of any node has a limit."""
+        rates = [self.origin_uplink_bytes_per_second, self.origin_downlink_bytes_per_second]
+        for one in self.client_classes:
+            rates += [one.uplink_bytes_per_second, one.downlink_bytes_per_second]
+        return min(rates) == math.inf
+
     @property
     def has_loss(self) -> bool:
         """Whether any node loses packets."""
         return bool(self.loss_fraction) or any(one.loss_fraction for one in self.classes)
+
+    @property
+    def slowest_downlink_bytes_per_second(self) -> float:
+        """Of all clients."""
+        return min(one.downlink_bytes_per_second for one in self.client_classes)
 
     @property
     def longest_latency_seconds(self) -> float:

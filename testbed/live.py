@@ -27,10 +27,11 @@ from collections.abc import Callable, Mapping
 import trio
 
 from testbed.link import Pacer
-from testbed.live_link import UNPROVED_UNSENT_BYTES, LiveLink
+from testbed.live_link import LiveLink
+from testbed.live_sending import SEND_BUFFER_BYTES, UNPROVED_UNSENT_BYTES, SendingLink
 from testbed.node import Address, DialFailed, Node
 from testbed.sockets import limit_unsent, listen, new_socket
-from testbed.station import Station
+from testbed.station import STALLED, Station
 from testbed.wire import Wire
 
 EDGE = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
@@ -49,7 +50,7 @@ TURNS_SECONDS = 0.002
 #: A connection attempt on loopback is answered at once; the rest is a firewall or a dead host.
 DIAL_SECONDS = 10.0
 
-#: A link that has something to send and cannot send any of it for so long is down.
+#: A remote that takes nothing of what waits for it for so long is down, unless a world says otherwise.
 STALL_SECONDS = 30.0
 
 #: How long to wait before accepting again when the process has no descriptor left.
@@ -61,12 +62,24 @@ READ_BUFFER_BYTES = 256 * 1024
 
 
 class LiveWorld:
-    """Runs stations on real sockets. `started_at`: the monotonic time of the trial's start."""
+    """Runs stations on real sockets."""
 
-    def __init__(self, started_at: float | None = None) -> None:
+    def __init__(
+        self, started_at: float | None = None, *, stall_seconds: float = STALL_SECONDS
+    ) -> None:
+        """Make one.
+
+        Args:
+          started_at: The monotonic time of the trial's start.
+          stall_seconds: A link is down whose remote takes too little of what waits for so long.
+        """
+        self.stall_seconds = stall_seconds
         self.started_at = time.monotonic() if started_at is None else started_at
         self.stations: list[LiveStation] = []
         self.buffer = memoryview(bytearray(READ_BUFFER_BYTES))
+        """What is read comes through here."""
+        self.send_buffer = memoryview(bytearray(SEND_BUFFER_BYTES))
+        """What is sent of files and cannot leave by sendfile goes through here."""
         self.worst_lag_seconds = 0.0
         """How late the latest of the due calls was since this was last reset."""
         self.turn = 0
@@ -78,8 +91,8 @@ class LiveWorld:
         self._handlers: dict[int, Callable[[int], None]] = {}
         self._due: list[tuple[float, int, Callable[..., None], tuple[object, ...]]] = []
         self._order = itertools.count()
-        self._to_flush: list[LiveLink] = []
-        self._to_read: list[LiveLink] = []
+        self._to_flush: list[SendingLink] = []
+        self._next_turn: list[Callable[[], None]] = []
         self._sleep: trio.CancelScope | None = None
         self._sleeps_until = 0.0
 
@@ -111,14 +124,19 @@ class LiveWorld:
         self._handlers.pop(sock.fileno(), None)
         sock.close()  # The kernel takes a closed descriptor off the epoll.
 
-    def flush_soon(self, link: LiveLink) -> None:
+    def flush_soon(self, link: SendingLink) -> None:
         """Send what the link has at the end of this turn: all messages of one moment together."""
         self._to_flush.append(link)
         self._wake()
 
-    def read_soon(self, link: LiveLink) -> None:
+    def read_soon(self, link: SendingLink) -> None:
         """Let the link go on reading in the next turn, after everybody else had theirs."""
-        self._to_read.append(link)
+        self._next_turn.append(link.read)
+        self._wake()
+
+    def flush_next_turn(self, link: SendingLink) -> None:
+        """Let the link go on sending in the next turn, after everybody else had theirs."""
+        self._next_turn.append(link.begin_turn)
         self._wake()
 
     # --- Stations ---------------------------------------------------------------------------
@@ -159,13 +177,16 @@ class LiveWorld:
           Exception: whatever a node raises: a node that raises is a bug of ours.
         """
         task_status.started()
-        self.call_at(self.now() + STALL_SECONDS / 4, self._find_stalled)
+        self.call_at(self.now() + self.stall_seconds / 4, self._find_stalled)
         try:
             while True:
                 pause_at = self.now() + TURNS_SECONDS
-                while self._turn() and self.now() < pause_at:
+                while (busy := self._turn()) and self.now() < pause_at:
                     pass
-                await self._wait()
+                if busy:
+                    await trio.lowlevel.checkpoint()  # A quarter of what it costs to wait.
+                else:
+                    await self._wait()
         finally:
             self.close()
 
@@ -173,22 +194,22 @@ class LiveWorld:
         """Handle what is ready and due; wait a moment for it if need be. False: there was nothing."""
         due = self._due
         patience = LINGER_SECONDS
-        if self._to_read or self._to_flush:
+        if self._next_turn or self._to_flush:
             patience = 0.0
         elif due:
             patience = min(max(0.0, due[0][0] - self.now()), LINGER_SECONDS)
         ready = self._epoll.poll(patience, EVENTS_A_TURN)
         self.turn += 1
-        to_read, self._to_read = self._to_read, []
-        for link in to_read:
-            link.read()
+        postponed, self._next_turn = self._next_turn, []
+        for go_on in postponed:
+            go_on()
         handlers = self._handlers
         for descriptor, mask in ready:
             handler = handlers.get(descriptor)
             if handler is not None:
                 handler(mask)
         now = self.now()
-        worked = bool(ready or to_read or (due and due[0][0] <= now))
+        worked = bool(ready or postponed or (due and due[0][0] <= now))
         if due and now - due[0][0] > self.worst_lag_seconds:
             self.worst_lag_seconds = now - due[0][0]
         while due and due[0][0] <= now:
@@ -201,7 +222,7 @@ class LiveWorld:
         return worked
 
     async def _wait(self) -> None:
-        if self._to_read or (self._due and self._due[0][0] <= self.now()):
+        if self._next_turn or (self._due and self._due[0][0] <= self.now()):
             await trio.lowlevel.checkpoint()
             return
         self._sleeps_until = self._due[0][0] if self._due else float("inf")
@@ -212,9 +233,9 @@ class LiveWorld:
     def _find_stalled(self) -> None:
         now = self.now()
         for link in sorted(self.open_links, key=lambda link: link.fileno):
-            if link.stalled_since is not None and now - link.stalled_since > STALL_SECONDS:
-                link.fail("stalled")
-        self.call_at(now + STALL_SECONDS / 4, self._find_stalled)
+            if link.is_stalled(now, self.stall_seconds):
+                link.fail(STALLED)
+        self.call_at(now + self.stall_seconds / 4, self._find_stalled)
 
     # --- The end ----------------------------------------------------------------------------
 
@@ -268,6 +289,8 @@ class LiveStation(Station):
         self.shaped = uplink.bytes_per_second < float("inf")
         self.shaped_down = downlink.bytes_per_second < float("inf")
         self.downlink_passed_bytes = 0
+        self.least_taken_bytes = 1
+        """What a remote must take of what waits for it, in the time after which it is down."""
         self.shortcut: Callable[[LiveLink, memoryview], bool] | None = None
         """Sees what a link has read before its decoder does, when nothing waits to be sent on it; True:
         that was all of a message, and it is answered."""

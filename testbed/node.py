@@ -203,6 +203,35 @@ Effect = Dial | Send | SendEach | HangUp | Observe | Finished
 # --- The node -------------------------------------------------------------------------------
 
 
+class Asked(msgspec.Struct, frozen=True, gc=False):
+    """A transaction as whoever asked saw it: half of a row of transactions.parquet."""
+
+    source: Address
+    asked_seconds: float
+    first_byte_seconds: float
+    last_byte_seconds: float
+    processed_seconds: float
+    total_seconds: float
+    """From when it asked until it had processed the answer, by a stopwatch of its own."""
+    payload_bytes: int
+
+
+class Answered(msgspec.Struct, frozen=True, gc=False):
+    """A transaction as whoever answered saw it: the other half."""
+
+    client: Address
+    begun_seconds: float
+    """Its first byte had arrived."""
+    received_seconds: float
+    """All of it."""
+    found_seconds: float
+    """It was interpreted and the answer was there."""
+    sent_seconds: float
+    payload_bytes: int
+    cached_fraction: float | None
+    """Of the file, how much was in the page cache before; None if nobody looked."""
+
+
 @dataclass(slots=True)
 class Tally:
     """What only the node itself can count. Bytes and connections are the world's to count."""
@@ -212,6 +241,18 @@ class Tally:
     wasted_payload_bytes: int = 0
     """Payload received twice, or failing its hash."""
     pieces_held: int = 0
+    asked: list[Asked] = field(default_factory=list)
+    """Transactions of a client, where a scenario has their steps recorded."""
+    answered: list[Answered] = field(default_factory=list)
+    """Likewise, of a server."""
+
+    def go_on_from(self, earlier: Tally) -> None:
+        """Count on from where an earlier node of the same place was; what it held is another matter."""
+        self.requests_made += earlier.requests_made
+        self.requests_served += earlier.requests_served
+        self.wasted_payload_bytes += earlier.wasted_payload_bytes
+        self.asked = earlier.asked
+        self.answered[:0] = earlier.answered
 
 
 class Node(Protocol):
@@ -246,3 +287,11 @@ class Ledger:
     connections_accepted: int = 0
     violations: dict[str, int] = field(default_factory=dict)
     """How many links ended for a fault of the remote, by reason."""
+    sessions: int = 1
+    """How often the node came; see `testbed.moving`."""
+    away_seconds: float = 0.0
+    """Between two sessions, all of them together."""
+    went_away_seconds: float | None = None
+    """When it went; None while it is there."""
+    rediscovery_seconds: float | None = None
+    """The longest it took after coming back until content reached it."""

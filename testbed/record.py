@@ -17,7 +17,10 @@ import msgspec
 #: Form of the files. Rises when columns change.
 #: 1: first form.
 #: 2: `nodes` in nodes.parquet; in a run of version 1 every row is one node.
-SCHEMA_VERSION = 2
+#: 3: transactions.parquet, the steps of requests; runs before have none. `file` in nodes.parquet; empty
+#:    in runs before. `sessions` and what belongs
+#:    to it in nodes.parquet; in runs before everybody came once.
+SCHEMA_VERSION = 3
 
 #: Rises when the same scenario would give other numbers; runs of different versions are not compared.
 #: 1: first method.
@@ -46,7 +49,13 @@ _TRIAL = (
 
 NODE_COLUMNS = (
     *_TRIAL,
-    Column("node_id", "int64", "", "Stable within a trial; 0 is the origin."),
+    Column(
+        "node_id",
+        "int64",
+        "",
+        "Stable within a trial; 0 is the origin, 1 to N are the clients, and after them come further "
+        "origins (servers only) or the tracker.",
+    ),
     Column("role", "string", "", "`origin`, `client` or `tracker`."),
     Column(
         "nodes",
@@ -55,14 +64,23 @@ NODE_COLUMNS = (
         "How many nodes the row stands for. 1, but in the flow world, where it is a class of nodes: "
         "rates and times are then those of each, bytes and counts those of all together.",
     ),
-    Column("address", "string", "", "Host and port where it lived."),
+    Column("address", "string", "", "Host and port where it lived, last if it moved."),
     Column("process", "int64", "", "Which process of the trial it lived in, from 0."),
     Column("placement", "string", "", "How roles were placed in processes."),
     Column("uplink_bytes_per_second", "float64", "B/s", "Configured rate of its outgoing line."),
     Column("downlink_bytes_per_second", "float64", "B/s", "Configured rate of its incoming line."),
     Column("joined_seconds", "float64", "s", "When it began; empty if it never did.", True),
     Column("finished_seconds", "float64", "s", "When its file was verified; or empty.", True),
-    Column("left_seconds", "float64", "s", "When it left.", True),
+    Column("left_seconds", "float64", "s", "When it left for good.", True),
+    Column("sessions", "int64", "", "How often it came, each time to another address."),
+    Column("away_seconds", "float64", "s", "How long it was away between its sessions, in all."),
+    Column(
+        "rediscovery_seconds",
+        "float64",
+        "s",
+        "The longest it took, after it had come back, until content reached it; empty if it never did.",
+        True,
+    ),
     Column("uploaded_payload_bytes", "int64", "B", "File content sent."),
     Column("downloaded_payload_bytes", "int64", "B", "File content received."),
     Column("uploaded_wire_bytes", "int64", "B", "All bytes sent, protocol included, TCP/IP not."),
@@ -73,6 +91,14 @@ NODE_COLUMNS = (
     Column("requests_made", "int64", "", "Requests for content it sent."),
     Column("requests_served", "int64", "", "Requests for content it answered."),
     Column("verified", "bool", "", "Its file's SHA-256 was right (clients), or it had it (origin)."),
+    Column(
+        "file",
+        "string",
+        "",
+        "What lay on a client's disk in the end, by its bytes: `whole`; `replaced`, all of the version "
+        "that replaced it; `partial`, some of it and holes; `mixed`, some of either version; `wrong`; "
+        "`none`. Empty of others, and where nobody looked.",
+    ),
 )
 
 TRANSFER_COLUMNS = (
@@ -132,11 +158,39 @@ TRIAL_COLUMNS = (
     Column("violations", "string", "", "JSON: links ended for a fault of the remote, by reason."),
 )
 
+TRANSACTION_COLUMNS = (
+    *_TRIAL,
+    Column("node_id", "int64", "", "Who asked."),
+    Column("source_id", "int64", "", "Who answered."),
+    Column("asked_seconds", "float64", "s", "When the client sent its request."),
+    Column("received_seconds", "float64", "s", "When the host had all of it."),
+    Column("found_seconds", "float64", "s", "When it had interpreted it and found the answer."),
+    Column("sent_seconds", "float64", "s", "When all of the answer was with the host's kernel."),
+    Column("first_byte_seconds", "float64", "s", "When the first byte of content had arrived."),
+    Column("last_byte_seconds", "float64", "s", "When the last byte had arrived."),
+    Column("processed_seconds", "float64", "s", "When the client had verified the content."),
+    Column(
+        "total_seconds",
+        "float64",
+        "s",
+        "From when it asked until it had verified it, by a stopwatch of the client's own.",
+    ),
+    Column("payload_bytes", "int64", "B", "File content received."),
+    Column(
+        "cached_fraction",
+        "float64",
+        "",
+        "Which share of the file the host's page cache held before; empty if nobody looked.",
+        True,
+    ),
+)
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "trials": TRIAL_COLUMNS,
     "nodes": NODE_COLUMNS,
     "transfers": TRANSFER_COLUMNS,
     "samples": SAMPLE_COLUMNS,
+    "transactions": TRANSACTION_COLUMNS,
 }
 
 
@@ -181,6 +235,9 @@ class NodeRow(msgspec.Struct, kw_only=True):
     joined_seconds: float | None
     finished_seconds: float | None
     left_seconds: float | None
+    sessions: int = 1
+    away_seconds: float = 0.0
+    rediscovery_seconds: float | None = None
     uploaded_payload_bytes: int
     downloaded_payload_bytes: int
     uploaded_wire_bytes: int
@@ -191,6 +248,7 @@ class NodeRow(msgspec.Struct, kw_only=True):
     requests_made: int
     requests_served: int
     verified: bool
+    file: str = ""
 
 
 class TransferRow(msgspec.Struct, kw_only=True):
@@ -233,6 +291,26 @@ class SampleRow(msgspec.Struct, kw_only=True):
     loop_lag_seconds: float | None
 
 
+class TransactionRow(msgspec.Struct, kw_only=True):
+    """The steps of one request, where a scenario has them recorded; see TRANSACTION_COLUMNS."""
+
+    architecture: str
+    clients: int
+    repeat: int
+    node_id: int
+    source_id: int
+    asked_seconds: float
+    received_seconds: float
+    found_seconds: float
+    sent_seconds: float
+    first_byte_seconds: float
+    last_byte_seconds: float
+    processed_seconds: float
+    total_seconds: float
+    payload_bytes: int
+    cached_fraction: float | None
+
+
 TrialKey = tuple[str, int, int]
 """Architecture, clients, repeat: what names a trial in a run."""
 
@@ -245,6 +323,7 @@ class TrialRecord(msgspec.Struct, kw_only=True):
     transfers: Sequence[TransferRow]
     samples: Sequence[SampleRow]
     """Like `transfers` a list, or `testbed.columns.Columns` where there are many."""
+    transactions: list[TransactionRow] = []
 
 
 def trial_key(record: TrialRecord) -> TrialKey:

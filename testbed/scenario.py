@@ -17,10 +17,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from testbed.arrivals import due_times, parse_departures
+from testbed.arrivals import AFTER_THE_LAST, due_times, parse_departures
 from testbed.errors import ScenarioError, SchemaError
 from testbed.links import Links, links_from_dict, read_links
-from testbed.outages import NEVER, parse_outage
+from testbed.load import ONCE, WHOLE_FILE, Load, mean_bytes, parse_load
+from testbed.outages import NEVER, parse_outage, parse_tracker_outage
+from testbed.replacement import parse_replacement
+from testbed.sessions import UNINTERRUPTED, parse_sessions
 from testbed.table import Table, on_one_line
 from testbed.thresholds import ARCHITECTURES, CLIENTS_LIMIT, Threshold, read_thresholds
 from testbed.units import parse_seconds, parse_size
@@ -57,7 +60,15 @@ class Scenario:
     """Path of the user's file; instead of `file_bytes`."""
     arrivals: str = "flash crowd"
     departures: str = "after the last"
+    load: str = ONCE
+    sizes: str = WHOLE_FILE
+    """How often clients ask, and for how much; see `testbed.load`."""
+    sessions: str = UNINTERRUPTED
+    """How long clients stay before they are done; see `testbed.sessions`."""
     origin_leaves: str = NEVER
+    origin_moves: str = NEVER
+    origin_replaces_file: str = NEVER
+    """See `testbed.replacement`."""
     tracker_leaves: str = NEVER
     """See `testbed.outages`."""
     trial_limit_seconds: float = 60.0
@@ -84,8 +95,19 @@ class Scenario:
 
     @property
     def has_outages(self) -> bool:
-        """Whether somebody leaves whom the others rely on, so that clients may go without."""
-        return self.origin_leaves != NEVER or self.tracker_leaves != NEVER
+        """Whether those on whom the others rely leave, move or change, so that clients may go without."""
+        sentences = (
+            self.origin_leaves,
+            self.origin_moves,
+            self.origin_replaces_file,
+            self.tracker_leaves,
+        )
+        return any(one != NEVER for one in sentences)
+
+    @property
+    def repetition(self) -> Load:
+        """How often a client downloads."""
+        return parse_load(self.load)
 
     def to_dict(self) -> dict[str, Any]:
         """The resolved scenario for run.json; plain numbers, infinity as None."""
@@ -250,6 +272,10 @@ def parse(document: Mapping[str, Any], source: str) -> Scenario:
         source=source,
     )
     main.finish()
+    if scenario.sessions != UNINTERRUPTED and (scenario.links.pairs or scenario.load != ONCE):
+        raise main.fail(
+            "sessions", f'expected "{UNINTERRUPTED}" with links.pairs, or a load other than "{ONCE}"'
+        )
     return scenario
 
 
@@ -279,12 +305,28 @@ def _read_main(table: Table) -> dict[str, Any]:
         "arrivals", "flash crowd", lambda sentence: due_times(sentence, 1, Random(0))
     )
     values["departures"] = table.sentence("departures", "after the last", parse_departures)
-    for key in ("origin_leaves", "tracker_leaves"):
+    values["origin_replaces_file"] = table.sentence("origin_replaces_file", NEVER, parse_replacement)
+    values["load"] = table.sentence("load", ONCE, parse_load)
+    values["sizes"] = table.sentence("sizes", WHOLE_FILE, mean_bytes)
+    values["sessions"] = table.sentence("sessions", UNINTERRUPTED, parse_sessions)
+    for key in ("origin_leaves", "origin_moves"):
         values[key] = table.sentence(key, NEVER, parse_outage)
+    values["tracker_leaves"] = table.sentence("tracker_leaves", NEVER, parse_tracker_outage)
     values["trial_limit_seconds"] = table.quantity("trial_limit", parse_seconds, 60.0)
     values["placements"] = _read_some(table, "placement", PLACEMENTS, (PLACEMENTS[0],))
     values["architectures"] = _read_some(table, "architectures", ARCHITECTURES, ARCHITECTURES)
     values["worlds"] = _read_some(table, "worlds", WORLDS, WORLDS)
+    if values["origin_replaces_file"] != NEVER and values["worlds"] != ("live",):
+        raise table.fail(
+            "origin_replaces_file", f'expected "{NEVER}", or worlds = ["live"]: there are disks'
+        )
+    for key, usual in (("load", ONCE), ("sizes", WHOLE_FILE)):
+        if values[key] != usual and values["architectures"] != ("server",):
+            raise table.fail(
+                key, f'expected "{usual}", or architectures = ["server"]: a swarm shares one whole file'
+            )
+    if values["load"] != ONCE and values["departures"] != AFTER_THE_LAST:
+        raise table.fail("load", f'expected "{ONCE}", or departures = "{AFTER_THE_LAST}"')
     return values
 
 

@@ -58,7 +58,7 @@ class SimulatedLink(Link):
         self._arrivals_clear_at = 0.0
         """When the last of the payload passes."""
         self.short = self.latency_seconds == 0
-        """It has neither delay nor loss."""
+        """It has neither delay nor loss, and has not ended."""
         self._way: Pacer | None = None
         """What loss leaves of the way to the far end; None if nothing is lost."""
 
@@ -110,11 +110,11 @@ class SimulatedLink(Link):
             far._waiting_messages += 1
             world.call_at(far._arrivals_clear_at, far._deliver_late, message)
         else:
-            world.arrived.append((deliver, far, message))
+            world.arrived.append((deliver, far, message, size))
 
     def _deliver_late(self, message: Message) -> None:
         self._waiting_messages -= 1
-        deliver(self, message)
+        deliver(self, message, message.size_bytes)
 
     def _payload_passed(self, message: Message, size: int, payload: int) -> None:
         """The downlink has taken payload that waited: it has arrived."""
@@ -135,6 +135,7 @@ class SimulatedLink(Link):
         if self._ended:
             return
         self._ended = True
+        self.short = False
         world = self.station.world
         if self._way is not None and self._way.free_at > world.time:
             world.call_at(self._way.free_at, self._end_far)
@@ -150,6 +151,7 @@ class SimulatedLink(Link):
 
     def _ended_by_remote(self) -> None:
         self._ended = True
+        self.short = False
         self.station.link_is_down(self, CLOSED)
 
 
@@ -162,10 +164,25 @@ class SimulatedLink(Link):
 # is left uncounted: only a live line's `RateMeter` asks.)
 
 
-def deliver(link: SimulatedLink, message: Message) -> None:
+control_bytes: dict[type, int] = {}
+"""The size of each kind of control message that has one size. Found out at the first of a kind: to read
+both properties of a message costs as much as ten bytecodes."""
+
+
+def _control_bytes(message: Message) -> int:
+    """The size of a control message; 0 for payload."""
+    kind = type(message)
+    size, payload = getattr(kind, "size_bytes", None), getattr(kind, "payload_bytes", None)
+    if isinstance(size, int) and payload == 0:
+        control_bytes[kind] = size
+        return size
+    return 0 if message.payload_bytes else message.size_bytes
+
+
+def deliver(link: SimulatedLink, message: Message, size: int) -> None:
     """Hand a control message to the node at this end, which is not at work."""
     station = link.station
-    station.ledger.downloaded_wire_bytes += message.size_bytes
+    station.ledger.downloaded_wire_bytes += size
     if link.up:
         node, now = station.node, station.world.time
         effects = node.handle(Received(link.id, message), now)
@@ -176,9 +193,8 @@ def deliver(link: SimulatedLink, message: Message) -> None:
             station.set_alarm(deadline)
 
 
-def deliver_each(links: list[SimulatedLink], message: Message) -> None:
+def deliver_each(links: list[SimulatedLink], message: Message, size: int) -> None:
     """Hand a control message to the nodes at many ends, one after the other."""
-    size = message.size_bytes
     now = links[0].station.world.time
     for link in links:
         station = link.station
@@ -266,15 +282,17 @@ class SimulatedStation(Station):
 
     def send(self, link_id: LinkId, message: Message, now: float) -> None:
         """Send one message; without a detour if nothing holds it up."""
+        size = control_bytes.get(type(message))
         link = self.links.get(link_id)
-        if link is None or not link.short or link.clear_at >= now or message.payload_bytes:
+        if not size:
+            size = _control_bytes(message)
+        if not size or link is None or not link.short or link.clear_at >= now:
             super().send(link_id, message, now)
             return
         far = link.far
-        if far._waiting_messages or link._ended:
+        if far._waiting_messages:
             super().send(link_id, message, now)
             return
-        size = message.size_bytes
         uplink = self.uplink
         free_at, earliest = uplink.free_at, now - uplink.burst_seconds
         uplink.free_at = (free_at if free_at > earliest else earliest) + size / uplink.bytes_per_second
@@ -285,7 +303,7 @@ class SimulatedStation(Station):
         downlink.free_at = (
             free_at if free_at > earliest else earliest
         ) + size / downlink.bytes_per_second
-        self.world.arrived.append((deliver, far, message))
+        self.world.arrived.append((deliver, far, message, size))
 
     def send_each(self, link_ids: list[LinkId], message: Message, now: float) -> None:
         """Send a control message on many links, in one call where nothing holds it up."""
@@ -297,7 +315,7 @@ class SimulatedStation(Station):
             if link is None:
                 continue
             far = link.far
-            if not link.short or link.clear_at >= now or far._waiting_messages or link._ended:
+            if not link.short or link.clear_at >= now or far._waiting_messages:
                 others.append(link_id)
                 continue
             downlink = far.station.downlink
@@ -310,7 +328,7 @@ class SimulatedStation(Station):
             total = size * len(at_once)
             self.uplink.reserve(total, now)
             self.ledger.uploaded_wire_bytes += total
-            self.world.arrived.append((deliver_each, at_once, message))
+            self.world.arrived.append((deliver_each, at_once, message, size))
         if others:
             super().send_each(others, message, now)
 

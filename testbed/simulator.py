@@ -32,8 +32,8 @@ CALLS_LIMIT = 2_000_000_000
 #: More virtual time than anybody waits for.
 SECONDS_LIMIT = 10 * 365 * 86_400.0
 
-Arrival = tuple[Callable[[Any, Any], None], Any, Any]
-"""A function and its two arguments: mostly `deliver`, a link and a message."""
+Arrival = tuple[Callable[[Any, Any, int], None], Any, Any, int]
+"""A function and its arguments: mostly `deliver`, a link, a message and its size."""
 
 
 class SimulationStuck(Exception):
@@ -68,7 +68,7 @@ class SimulatedWorld:
 
     def call_soon(self, function: Callable[..., None], *args: object) -> None:
         """Call before time moves on, after all that was asked for in this way before."""
-        self.arrived.append((_call, function, args))
+        self.arrived.append((_call, function, args, 0))
 
     # --- Stations ---------------------------------------------------------------------------
 
@@ -134,12 +134,13 @@ class SimulatedWorld:
         """
         self._stopped = False
         due, arrived, pop = self._due, self.arrived, heapq.heappop
+        next_arrival = arrived.popleft
         calls = self.calls_made
         with _no_garbage_collection():
             while not self._stopped:
                 if arrived:
-                    handle, link, message = arrived.popleft()
-                    handle(link, message)
+                    handle, link, message, size = next_arrival()
+                    handle(link, message, size)
                 elif due and due[0][0] <= until_seconds:
                     when, _, function, args = pop(due)
                     if when > self.time:
@@ -174,7 +175,7 @@ class SimulatedWorld:
         self.run()
 
 
-def _call(function: Callable[..., None], args: tuple[Any, ...]) -> None:
+def _call(function: Callable[..., None], args: tuple[Any, ...], _size: int) -> None:
     function(*args)
 
 

@@ -7,9 +7,11 @@ is chosen per socket. Elsewhere nodes share 127.0.0.1 and the system's congestio
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import resource
 import socket
 import sys
+import termios
 
 from testbed.node import Address, NodeId
 
@@ -104,6 +106,30 @@ def limit_unsent(sock: socket.socket, size_bytes: int) -> None:
     if option is not None:
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, option, size_bytes)
+
+
+def cork(sock: socket.socket, *, on: bool) -> bool:
+    """Send nothing but full segments until it is taken off; gives whether it is on.
+
+    Systems without the option send as they please.
+
+    Raises:
+      OSError: the socket is not connected any more.
+    """
+    option = getattr(socket, "TCP_CORK", None)
+    if option is not None:
+        sock.setsockopt(socket.IPPROTO_TCP, option, on)
+    return on and option is not None
+
+
+def unacknowledged_bytes(sock: socket.socket) -> int:
+    """How much of what was given to the kernel the remote has not taken yet; 0 where none can tell."""
+    answer = bytearray(4)
+    try:
+        fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, answer)  # SIOCOUTQ has the same number.
+    except OSError:
+        return 0
+    return int.from_bytes(answer, sys.byteorder)
 
 
 def loopback_host(node_id: NodeId) -> str:

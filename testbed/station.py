@@ -38,6 +38,10 @@ from testbed.node import (
 )
 
 
+STALLED = "stalled"
+"""Why a link ended that could send nothing for too long: the remote asks and does not read."""
+
+
 class Clock(Protocol):
     """What a station needs of its world: the time, and to be called later."""
 
@@ -158,10 +162,18 @@ class Station:
 
     def start(self, scheduled_seconds: float) -> None:
         """Let the node begin."""
-        now = self.ledger.joined_seconds = self.clock.now()
+        now = self.clock.now()
+        if self.ledger.joined_seconds is None:
+            self.ledger.joined_seconds = now
         # A newcomer's lines were not idle before it came: it has no burst to its credit yet.
         self.uplink.free_at = max(self.uplink.free_at, now)
         self.downlink.free_at = max(self.downlink.free_at, now)
+        self.feed(Started(self.address, scheduled_seconds))
+
+    def start_anew(self, scheduled_seconds: float) -> None:
+        """Let a node that is done begin once more, where it is: a client of a closed load."""
+        self.ledger.finished_seconds = None
+        self.ledger.verified = False
         self.feed(Started(self.address, scheduled_seconds))
 
     def stop(self) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
+from testbed import page_cache
 from testbed.node import FileSlice, Payload
 
 #: Digests are computed over reads of this size.
@@ -120,6 +121,35 @@ class FileStorage:
         except OSError as error:
             raise StorageFault(f"cannot read: {error.strerror}") from error
         return digest.hexdigest()
+
+    def forget(self) -> None:
+        """Drop the file from the page cache, as far as its file system has one.
+
+        Raises:
+          StorageFault: the disk failed.
+        """
+        self._see_to_cache(page_cache.forget)
+
+    def fill_cache(self) -> None:
+        """Read the file, so that it is in the page cache.
+
+        Raises:
+          StorageFault: the disk failed.
+        """
+        self._see_to_cache(page_cache.fill)
+
+    def _see_to_cache(self, change: Callable[[int], None]) -> None:
+        try:
+            change(self._descriptor)
+        except OSError as error:
+            raise StorageFault(f"cannot read: {error.strerror}") from error
+
+    def cached_fraction(self) -> float | None:
+        """Which share of the file is in the page cache; None if the system does not tell."""
+        try:
+            return page_cache.cached_fraction(self._descriptor)
+        except OSError:
+            return None
 
     def close(self) -> None:
         """Close the descriptor."""

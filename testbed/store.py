@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pandas as pd
 
 from testbed.columns import Columns, StoredColumns, columns_of
@@ -35,6 +36,7 @@ from testbed.record import (
     TRANSFER_COLUMNS,
     NodeRow,
     SampleRow,
+    TransactionRow,
     TransferRow,
     TrialKey,
     TrialRecord,
@@ -155,6 +157,7 @@ class _StoredTrial(msgspec.Struct, kw_only=True):
     nodes: list[NodeRow]
     transfers: StoredColumns | list[TransferRow]
     samples: StoredColumns | list[SampleRow]
+    transactions: list[TransactionRow] = []
 
     @classmethod
     def of(cls, record: TrialRecord) -> _StoredTrial:
@@ -163,6 +166,7 @@ class _StoredTrial(msgspec.Struct, kw_only=True):
             nodes=record.nodes,
             transfers=columns_of(record.transfers, TRANSFER_COLUMNS, TransferRow).stored(),
             samples=columns_of(record.samples, SAMPLE_COLUMNS, SampleRow).stored(),
+            transactions=record.transactions,
         )
 
     def record(self, source: str) -> TrialRecord:
@@ -178,7 +182,13 @@ class _StoredTrial(msgspec.Struct, kw_only=True):
             samples.restore(self.samples, source)
         else:
             samples = self.samples
-        return TrialRecord(trial=self.trial, nodes=self.nodes, transfers=transfers, samples=samples)
+        return TrialRecord(
+            trial=self.trial,
+            nodes=self.nodes,
+            transfers=transfers,
+            samples=samples,
+            transactions=self.transactions,
+        )
 
 
 def write_trial(folder: Path, record: TrialRecord) -> None:
@@ -249,6 +259,7 @@ class Run:
     nodes: pd.DataFrame
     transfers: pd.DataFrame
     samples: pd.DataFrame
+    transactions: pd.DataFrame
 
     @property
     def frames(self) -> dict[str, pd.DataFrame]:
@@ -272,7 +283,8 @@ def load_run(folder: Path, *, leave_out: Collection[str] = ()) -> Run:
     frames = {}
     for table, columns in TABLES.items():
         path = folder / f"{table}.parquet"
-        if table in leave_out:
+        # Before version 3 no steps were recorded.
+        if table in leave_out or (table == "transactions" and manifest["schema_version"] < 3):
             frames[table] = frames_of(())[table]
             continue
         try:
@@ -314,6 +326,12 @@ def _upgraded(frame: pd.DataFrame, table: str, version: int) -> pd.DataFrame:
     """Bring a table of an older schema to this one's form, step by step."""
     if version < 2 and table == "nodes" and "role" in frame and "nodes" not in frame:
         frame.insert(list(frame.columns).index("role") + 1, "nodes", 1)
+    if version < 3 and table == "nodes" and "left_seconds" in frame and "sessions" not in frame:
+        after = list(frame.columns).index("left_seconds") + 1
+        frame.insert(after, "sessions", 1)
+        frame.insert(after + 1, "away_seconds", 0.0)
+        frame.insert(after + 2, "rediscovery_seconds", np.nan)
+        frame["file"] = pd.Series("", index=frame.index, dtype="str")
     return frame
 
 

@@ -73,6 +73,13 @@ class Table:
             raise self.fail(key, f"expected a whole number of at most {most:,}, not {value:,}")
         return value
 
+    def truth(self, key: str, *, default: bool = False) -> bool:
+        """Take a truth value."""
+        value = self.take(key, default)
+        if not isinstance(value, bool):
+            raise self.fail(key, f"expected true or false, not {value!r}")
+        return value
+
     def number(self, key: str) -> float | None:
         """Take a finite number, if there is one."""
         value = self.take(key)

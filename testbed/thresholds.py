@@ -10,7 +10,7 @@ What the names mean is known where the figures are made, in `analysis.thresholds
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from testbed.errors import ScenarioError
@@ -33,6 +33,10 @@ class Threshold:
     from_clients: int = 1
     to_clients: int | None = None
     """The last N it holds at; None: no limit."""
+    difference: bool = False
+    """Between two variants: it is about the difference of their figures, and not their ratio."""
+    against: str = ""
+    """Between two variants: the other one; empty: the first."""
 
     def margin(self, value: float) -> float:
         """By how much a figure meets the condition; below zero, by how much it does not."""
@@ -49,13 +53,17 @@ class Threshold:
         return self.metric.partition("_")[0]
 
 
-def read_thresholds(table: Mapping[str, Any], name: str, source: str) -> tuple[Threshold, ...]:
+def read_thresholds(
+    table: Mapping[str, Any], name: str, source: str, *, compares: bool = False, against: str = ""
+) -> tuple[Threshold, ...]:
     """Read a table of conditions.
 
     Args:
       table: As TOML has it.
       name: What the table is called, for messages.
       source: In which file, for messages.
+      compares: Whether they are about two variants, and may ask for a difference.
+      against: The other variant; empty: the first.
 
     Raises:
       ScenarioError: one line naming file, key and what was expected.
@@ -68,22 +76,32 @@ def read_thresholds(table: Mapping[str, Any], name: str, source: str) -> tuple[T
                 "server_ or swarm_"
             )
         conditions = value if isinstance(value, list) and value else [value]
-        thresholds += [_read_condition(metric, one, name, source) for one in conditions]
-    return tuple(thresholds)
+        thresholds += [_read_condition(metric, one, name, source, compares) for one in conditions]
+    return tuple(replace(one, against=against) for one in thresholds)
 
 
-def _read_condition(metric: str, condition: object, name: str, source: str) -> Threshold:
+def _read_condition(
+    metric: str, condition: object, name: str, source: str, compares: bool
+) -> Threshold:
     if not isinstance(condition, dict):
         raise ScenarioError(
             f"{source}: [{name}] {metric}: expected {{ at_least = … }} or {{ at_most = … }}, or a list "
             "of them"
         )
     values = Table(condition, f"{name}.{metric}", source)
-    limits = {key: values.number(key) for key in ("at_least", "at_most")}
-    if limits["at_least"] is None and limits["at_most"] is None:
+    at_least, at_most = values.number("at_least"), values.number("at_most")
+    if at_least is None and at_most is None:
         raise values.fail("at_least", "expected at_least or at_most")
     first = values.whole("from_clients", 1, 1)
     last = values.whole("to_clients", CLIENTS_LIMIT, first)
     bounded = "to_clients" in condition
+    difference = compares and values.truth("difference")
     values.finish()
-    return Threshold(metric=metric, from_clients=first, to_clients=last if bounded else None, **limits)
+    return Threshold(
+        metric=metric,
+        at_least=at_least,
+        at_most=at_most,
+        from_clients=first,
+        to_clients=last if bounded else None,
+        difference=difference,
+    )

@@ -16,9 +16,11 @@ import socket
 import ssl
 from pathlib import Path
 
+from testbed.errors import LocalMisuse
 from testbed.live import LiveStation
 from testbed.live_link import LiveLink
 from testbed.node import Address, FileSlice, LinkId
+from testbed.wire import FramedSlice
 
 #: What is encrypted at a time: four records of TLS.
 ENCRYPT_BYTES = 64 * 1024
@@ -141,6 +143,8 @@ class TlsLink(LiveLink):
     def _send_some(self) -> bool:
         data = bytearray()
         for part, _ in self.outbox:
+            if isinstance(part, FramedSlice):
+                raise LocalMisuse("only HTTP goes over TLS, and it has no framed slices")
             if isinstance(part, FileSlice):
                 wanted = min(part.nbytes, ENCRYPT_BYTES - len(data))
                 read = os.pread(part.file, wanted, part.offset)

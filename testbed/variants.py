@@ -8,7 +8,8 @@
     server_makespan_seconds = { at_least = 0.097, at_most = 0.103 }
 
 The whole sweep is run for each of them, and their reports are set side by side. `against_first` holds
-the ratio of a figure to the first variant's at the same N against a condition.
+the ratio of a figure to the first variant's at the same N against a condition; with `difference = true`
+in it, the difference. `[variants.against."us x 2"]` does so with the variant of that name.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ VARIANTS = "variants"
 VARIANTS_LIMIT = 100
 
 #: Keys of a variant that are not settings.
-_OF_VARIANT = ("name", "against_first")
+_OF_VARIANT = ("name", "against_first", "against")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class Variant:
     settings: Mapping[str, object]
     """By dotted name: `{"links.latency": "20 ms"}`."""
     against_first: tuple[Threshold, ...]
+    """What must hold between it and the first, or the one that a condition names."""
 
 
 def read_variants(values: object, source: str) -> tuple[Variant, ...]:
@@ -55,18 +57,27 @@ def read_variants(values: object, source: str) -> tuple[Variant, ...]:
         raise ScenarioError(
             f"{source}: {VARIANTS}: expected at most {VARIANTS_LIMIT} of them, not {len(values)}"
         )
-    variants = []
+    variants: list[Variant] = []
     for one in values:
         table = Table(one, VARIANTS, source)
         name = table.text("name")
         against = table.take("against_first", {})
         if not isinstance(against, dict):
             raise table.fail("against_first", "expected a table [variants.against_first]")
+        conditions = read_thresholds(against, f"{VARIANTS}.against_first", source, compares=True)
+        others = table.take("against", {})
+        if not isinstance(others, dict) or not all(isinstance(one, dict) for one in others.values()):
+            raise table.fail("against", 'expected tables [variants.against."name of a variant"]')
+        for other, wanted in others.items():
+            if other not in [variant.name for variant in variants]:
+                raise table.fail("against", f"expected the name of a variant before it, not {other!r}")
+            title = f'{VARIANTS}.against."{other}"'
+            conditions += read_thresholds(wanted, title, source, compares=True, against=other)
         variants.append(
             Variant(
                 name=name,
                 settings={key: value for key, value in one.items() if key not in _OF_VARIANT},
-                against_first=read_thresholds(against, f"{VARIANTS}.against_first", source),
+                against_first=conditions,
             )
         )
     folders = [folder_name(one.name) for one in variants]

@@ -5,12 +5,77 @@ The simulator needs none of this: messages cross it as they are and are charged 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from itertools import islice
 from typing import Protocol
 
 from testbed.node import FileSlice, Message
 
-Part = bytes | bytearray | memoryview | FileSlice
+
+class FramedSlice:
+    """File content on its way out, with a head before every so many bytes of it.
+
+    A hundred blocks are one of these, read by one call and sent by another. What the kernel has not
+    taken is read again when it has room: nothing of a file waits in memory for a slow remote.
+
+    Args:
+      content: All of it, without the heads.
+      heads: One for each frame, all of the same length.
+      frame_bytes: Content of each frame; of the last what is left.
+    """
+
+    __slots__ = ("content", "frame_bytes", "head_bytes", "heads", "nbytes", "sent_bytes")
+
+    def __init__(self, content: FileSlice, heads: Sequence[bytes], frame_bytes: int) -> None:
+        self.content = content
+        self.heads = heads
+        self.head_bytes = len(heads[0])
+        self.frame_bytes = frame_bytes
+        self.nbytes = content.nbytes + self.head_bytes * len(heads)
+        """With heads."""
+        self.sent_bytes = 0
+        """Of those, what has left already."""
+
+    def _content_before(self, sent_bytes: int) -> int:
+        """How much of the first `sent_bytes` is content."""
+        frames, within = divmod(sent_bytes, self.head_bytes + self.frame_bytes)
+        return frames * self.frame_bytes + max(0, within - self.head_bytes)
+
+    def account(self, taken_bytes: int) -> int:
+        """Take note that so many more bytes have left; give how many of them were content."""
+        before = self._content_before(self.sent_bytes)
+        self.sent_bytes += taken_bytes
+        return self._content_before(self.sent_bytes) - before
+
+    def read(self, buffer: memoryview) -> list[bytes | memoryview]:
+        """Read on into a buffer that is lent, and give what to send next: heads, and parts of it.
+
+        Raises:
+          OSError: the file cannot be read, or was truncated.
+        """
+        frame, within = divmod(self.sent_bytes, self.head_bytes + self.frame_bytes)
+        skipped = max(0, within - self.head_bytes)
+        start = frame * self.frame_bytes + skipped
+        content = self.content
+        buffer = buffer[: content.nbytes - start]
+        if os.preadv(content.file, [buffer], content.offset + start) != buffer.nbytes:
+            raise OSError("file was truncated")
+        parts: list[bytes | memoryview] = []
+        if within < self.head_bytes:
+            parts.append(self.heads[frame][within:])
+        at = self.frame_bytes - skipped
+        parts.append(buffer[:at])
+        for head in islice(self.heads, frame + 1, None):
+            if at >= buffer.nbytes:
+                break
+            parts.append(head)
+            parts.append(buffer[at : at + self.frame_bytes])
+            at += self.frame_bytes
+        return parts
+
+
+Part = bytes | bytearray | memoryview | FileSlice | FramedSlice
 """A piece of an encoded message that is sent without being copied."""
 
 
@@ -38,4 +103,8 @@ class Wire(Protocol):
         """Give a new link its decoder. `dialled`: this side opened the link."""
 
     def encode(self, message: Message) -> Sequence[Part]:
-        """Give the bytes of a message. If it has payload, the last part is exactly that."""
+        """Give the bytes of a message.
+
+        If it has payload, that is the last part, and of those before it every view and file slice. A
+        framed slice is a message of its own: it has its heads.
+        """

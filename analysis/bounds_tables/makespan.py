@@ -19,6 +19,7 @@ def fluid(options: Options) -> Table:
     uplink = options.rate("client_uplink", zero_allowed=True)
     downlink = options.rate("client_downlink")
     burst = options.seconds("burst", 0.0, zero_allowed=True)
+    origins = options.integer("origins") if options.given("origins") else 1
     columns: tuple[str, ...] = ("clients", "server_seconds", "swarm_seconds")
     pieces = options.integer("pieces") if options.given("pieces") else None
     if pieces is not None:
@@ -27,7 +28,7 @@ def fluid(options: Options) -> Table:
     for n in options.integers("clients"):
         row: tuple[Cell, ...] = (
             n,
-            bounds.server_seconds(file, origin, downlink, n, burst),
+            bounds.server_seconds(file, origin, downlink, n, burst, origins),
             bounds.swarm_seconds(file, origin, uplink, downlink, n, burst),
         )
         if pieces is not None:

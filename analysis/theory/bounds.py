@@ -28,6 +28,7 @@ def server_seconds(
     client_downlink: float,
     clients: float,
     burst_seconds: float = ...,
+    origins: float = ...,
 ) -> float: ...
 @overload
 def server_seconds(
@@ -36,6 +37,7 @@ def server_seconds(
     client_downlink: Values,
     clients: Values,
     burst_seconds: Values = ...,
+    origins: Values = ...,
 ) -> Values: ...
 def server_seconds(
     file_bytes: Values,
@@ -43,18 +45,21 @@ def server_seconds(
     client_downlink: Values,
     clients: Values,
     burst_seconds: Values = 0.0,
+    origins: Values = 1.0,
 ) -> Values:
-    """Bound the makespan when one server sends the file to every client.
+    """Bound the makespan when a server, or m equal ones, send the file to every client.
 
-    T >= max{N F/us, F/d} - b. Source: Kurose & Ross, Computer Networking, ch. 2; the burst is
-    derived in the module's text. Arguments broadcast.
+    T >= max{N F/(m us), F/d} - b. Source: Kurose & Ross, Computer Networking, ch. 2, for one server;
+    m of them have m uplinks. The burst is derived in the module's text. Arguments broadcast. Where
+    each client asks one origin only, see also ``balancing.fullest_origin_seconds``.
 
     Args:
       file_bytes: F.
-      origin_uplink: us, bytes per second; may be infinite.
+      origin_uplink: us of each server, bytes per second; may be infinite.
       client_downlink: The smallest d, bytes per second; may be infinite.
       clients: N, at least 1.
       burst_seconds: b, the time by which each link may be ahead of its rate.
+      origins: m, how many servers there are, at least 1.
 
     Returns:
       Seconds.
@@ -64,7 +69,7 @@ def server_seconds(
     """
     file = at_least("file_bytes", file_bytes, 0)
     count = at_least("clients", clients, 1)
-    origin = at_least("origin_uplink", origin_uplink, 0)
+    origin = at_least("origin_uplink", origin_uplink, 0) * at_least("origins", origins, 1)
     downlink = at_least("client_downlink", client_downlink, 0)
     return _less_burst(np.maximum(divide(count * file, origin), divide(file, downlink)), burst_seconds)
 

@@ -61,12 +61,16 @@ class Trial:
     @property
     def receivers(self) -> list[NodeCounters]:
         """The clients' counters."""
-        return [node for node in self.nodes if node.node_id != ORIGIN]
+        return [node for node in self.nodes if not self.is_origin(node)]
+
+    def is_origin(self, node: NodeCounters) -> bool:
+        """Whether it had the file at the start: further origins are numbered after the clients."""
+        return node.node_id == ORIGIN or node.node_id > self.clients
 
     @property
     def origin_uploaded_payload_bytes(self) -> int:
-        """What the origin has sent."""
-        return self.origin.uploaded_payload_bytes if self.origin is not None else 0
+        """What the origin has sent, or all of them together."""
+        return sum(node.uploaded_payload_bytes for node in self.nodes if self.is_origin(node))
 
     @property
     def clients_uploaded_payload_bytes(self) -> int:
@@ -281,7 +285,7 @@ class Board:
                     "repeat": trial.repeat,
                     "status": trial.status,
                     "node_id": node.node_id,
-                    "role": "origin" if node.node_id == ORIGIN else "client",
+                    "role": "origin" if trial.is_origin(node) else "client",
                     "uploaded_payload_bytes": node.uploaded_payload_bytes,
                     "downloaded_payload_bytes": node.downloaded_payload_bytes,
                     "pieces_held": node.pieces_held,

@@ -38,6 +38,9 @@ class Everybody:
     def newcomer(self, session: Session) -> None:
         """A peer has come."""
 
+    def wants(self, session: Session) -> None:
+        """A peer has become interested."""
+
     def waiting(self, sessions: Iterable[Session], ours: int) -> Session | None:
         """Say who is to be unchoked next."""
         for session in sessions:
@@ -62,7 +65,7 @@ class Everybody:
         session.granted = True
         session.granted_at = now
         session.granted_piece = -1
-        session.refused = False
+        session.refused = 0
         self.granted.append(session)
 
     def rotate(self, session: Session) -> None:

@@ -87,7 +87,7 @@ class Extensions:
             ids=self._ids,
             metadata_bytes=len(state.torrent.info),
             port=self._port,
-            request_queue=state.config.request_queue,
+            request_queue=state.config.limits.request_queue,
             upload_only=True if not state.missing else None,
             your_host=_ip(session.remote[0]),
         )
@@ -96,6 +96,11 @@ class Extensions:
     def forget(self, session: Session) -> None:
         """A neighbour is gone."""
         self._remotes.pop(session.link, None)
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Where the neighbours listen, as far as is known."""
+        return [remote.address for remote in self._remotes.values() if remote.address is not None]
 
     def completed(self, now: float, out: list[Effect]) -> None:
         """The download is whole: say so, and part from those who want nothing either (BEP 21)."""
@@ -131,6 +136,7 @@ class Extensions:
             return
         info = self._state.torrent.info
         if remote.parts_given >= METADATA_COPIES * part_count(len(info)):
+            self._state.hit("metadata asked for again")
             reply = MetadataMessage(MetadataKind.REJECT, message.part)
         else:
             reply = answer(info, message)
@@ -143,6 +149,8 @@ class Extensions:
         if heard_at is None or now - heard_at >= least:
             remote.exchange.heard_at = now
             self._on_told(worth_dialling(message, leeching=bool(self._state.missing)))
+        else:
+            self._state.hit("peer exchange too soon")
 
     # --- What they are told -----------------------------------------------------------------
 

@@ -57,6 +57,7 @@ class Introduction:
         "_known",
         "_lonely_seconds",
         "_looks",
+        "_reached",
         "_retry_seconds",
         "_sent_event",
         "_tracker_busy",
@@ -80,7 +81,9 @@ class Introduction:
         """Whom the tracker told of, the last of them to be dialled first."""
         self._heard: dict[Address, int] = {}
         """Addresses that neighbours told of, with their canonical priorities."""
-        self._dialling: set[Address] = set()
+        self._dialling: dict[Address, None] = {}
+        self._reached: dict[Address, None] = {}
+        """Where a link was open at least once, and no dial has failed since."""
         self.failure = ""
         """What the tracker said was wrong, last."""
 
@@ -116,7 +119,9 @@ class Introduction:
         links = list(sessions)
         # Half of a peer's links are its own dials: so later comers find room at earlier ones.
         dials = max(1, self._config.neighbours // 2)
-        if self._looks < 2:
+        # No second answer is to come without a tracker, or of one that has failed.
+        tells_more = tracker is not None and self._retry_seconds == RETRY_SECONDS
+        if self._looks < 2 and tells_more:
             dials = min(dials, FIRST_DIALS)
         dials -= sum(session.dialled for session in links) + len(self._dialling)
         room = self._config.neighbours - len(links) - len(self._dialling)
@@ -125,7 +130,7 @@ class Introduction:
             remote = self._known.pop() if self._known else self._best_heard()
             if remote in linked or remote in self._dialling or remote == self._address:
                 continue
-            self._dialling.add(remote)
+            self._dialling[remote] = None
             out.append(Dial(remote, PEER_WIRE))
             dials -= 1
             room -= 1
@@ -137,15 +142,25 @@ class Introduction:
             if len(self._heard) < KNOWN_LIMIT and address not in self._heard:
                 self._heard[address] = canonical_priority(self._address, address)
 
+    @property
+    def known_addresses(self) -> list[Address]:
+        """Where others live, as far as is known: those it has reached first."""
+        return [*self._reached, *self._dialling, *reversed(self._known), *self._heard]
+
     def _best_heard(self) -> Address:
         """Take the address of the highest priority (BEP 40): its peer thinks the same of us."""
         best = max(self._heard, key=self._heard.__getitem__)
         del self._heard[best]
         return best
 
-    def dialled(self, remote: Address) -> None:
-        """A dial has come to an end, either way."""
-        self._dialling.discard(remote)
+    def dialled(self, remote: Address, *, reached: bool = False) -> None:
+        """A dial has come to an end, either way; or a link that somebody else dialled is open."""
+        self._dialling.pop(remote, None)
+        if reached:
+            if len(self._reached) < KNOWN_LIMIT:
+                self._reached[remote] = None
+        else:
+            self._reached.pop(remote, None)
 
     # --- The tracker ------------------------------------------------------------------------
 
@@ -216,5 +231,7 @@ class Introduction:
         self._try_again(now)
 
     def _try_again(self, now: float) -> None:
+        # Who was full, or left and is back, may be found where it was.
+        self.told_of(self._reached)
         self._announce_at = now + self._retry_seconds
         self._retry_seconds = min(2 * self._retry_seconds, LONGEST_RETRY_SECONDS)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from peers.core.bans import Bans
 from peers.core.bitfield import piece_space
 from peers.core.download import CORRUPT_PIECE, Download
 from peers.core.extensions import Extensions
@@ -23,12 +24,14 @@ from peers.messages import (
     AllowedFast,
     Bitfield,
     Block,
+    BlockRun,
     Cancel,
     Choke,
     Extended,
     Handshake,
     Have,
     HaveAll,
+    HaveMany,
     HaveNone,
     Interested,
     KeepAlive,
@@ -36,12 +39,14 @@ from peers.messages import (
     Port,
     RejectRequest,
     Request,
+    RequestRun,
     SuggestPiece,
     Unchoke,
 )
 from peers.torrent import BLOCK_BYTES, Torrent
 from testbed.errors import ProtocolViolation
 from testbed.node import (
+    Address,
     Departed,
     DialFailed,
     Effect,
@@ -59,18 +64,14 @@ from testbed.node import (
     Woken,
     Writable,
 )
+from testbed.station import STALLED
 from testbed.storage import Storage
 
 #: How often the peer looks after timeouts, lapsed grants and its neighbours.
 TICK_SECONDS = 0.5
 
-#: A request unanswered for so long, with nothing else coming from that peer, is taken elsewhere.
-REQUEST_SECONDS = 20.0
-
 #: BEP 3 asks for a message every two minutes; peers drop a link that is silent for longer.
 KEEP_ALIVE_SECONDS = 100.0
-SILENCE_SECONDS = 240.0
-HANDSHAKE_SECONDS = 10.0
 
 #: A seed takes so many links for each grant: nobody sends it HAVE, so they cost next to nothing, and
 #: with fewer it runs out of peers who want something and can take it.
@@ -81,6 +82,7 @@ class PeerNode:
     """One peer of a swarm, seed or leecher."""
 
     __slots__ = (
+        "_bans",
         "_by_peer_id",
         "_download",
         "_extensions",
@@ -119,6 +121,7 @@ class PeerNode:
         self._extensions: Extensions | None = None
         if config.extensions:
             self._extensions = Extensions(self._state, self._introduction.told_of, self._hang_up)
+        self._bans = Bans(config.limits)
         self._by_peer_id: dict[bytes, Session] = {}
         self._finished = not self._state.missing
         self._next_tick: float | None = None
@@ -199,6 +202,27 @@ class PeerNode:
         return self._state.ours
 
     @property
+    def limits_hit(self) -> dict[str, int]:
+        """How often a limit was hit that ends no link for a fault of the remote, by reason."""
+        return self._state.limits_hit
+
+    def take_up(self, before: PeerNode) -> None:
+        """Go on with the blocks that an earlier peer has of pieces that are not whole.
+
+        What they are worth shows when the piece is hashed. To be called before this peer is started.
+        """
+        self._download.take_up(before._download)
+        self.tally.go_on_from(before.tally)
+
+    @property
+    def known_addresses(self) -> tuple[Address, ...]:
+        """Where other peers live, as far as this one knows, those it is linked to first."""
+        linked = [one.remote for one in self._state.sessions.values() if one.dialled]
+        if self._extensions is not None:
+            linked += self._extensions.addresses
+        return tuple(dict.fromkeys([*linked, *self._introduction.known_addresses]))
+
+    @property
     def missing_pieces(self) -> list[int]:
         """Which pieces are not here yet."""
         return self._state.space.indices(self._state.missing)
@@ -226,14 +250,17 @@ class PeerNode:
             peer_id = state.config.peer_id
             out.extend(introduction.tracker_up(event.link, peer_id, self.left_bytes, now))
             return
-        introduction.dialled(event.remote)
+        introduction.dialled(event.remote, reached=event.dialled)
         limit = state.config.neighbours
         if not state.missing:
             limit = max(limit, SEED_LINKS_A_GRANT * state.config.grants)
-        if event.remote[0] in state.banned:
+        if self._bans.knows_address(event.remote):
+            state.hit("banned")
             out.append(HangUp(event.link, "banned"))
             return
         if state.stopping or (not event.dialled and len(state.sessions) >= limit):
+            if not state.stopping:
+                state.hit("enough neighbours")
             out.append(HangUp(event.link, "enough neighbours"))
             return
         session = Session(event.link, event.remote, dialled=event.dialled, now=now)
@@ -247,6 +274,8 @@ class PeerNode:
         if session is None:
             self._introduction.tracker_down(event.link, now)
         else:
+            if event.reason == STALLED:
+                self._state.hit(STALLED)
             self._forget(session, now, out)
 
     def _dial_failed(self, event: DialFailed, now: float, out: list[Effect]) -> None:
@@ -316,8 +345,8 @@ class PeerNode:
         self, session: Session, violation: ProtocolViolation, now: float, out: list[Effect]
     ) -> None:
         out.append(HangUp(session.link, violation.reason, violation=True))
-        if violation.reason == CORRUPT_PIECE and self._state.config.ban:
-            self._state.banned.add(session.remote[0])
+        if violation.reason == CORRUPT_PIECE:
+            self._bans.sent_corrupt_piece(session)
         self._forget(session, now, out)
 
     def _tracker_said(self, event: Received, now: float, out: list[Effect]) -> None:
@@ -349,6 +378,10 @@ class PeerNode:
             raise ProtocolViolation(reason="another torrent")
         if message.peer_id == own_id:
             self._hang_up(session, "myself", now, out)
+            return
+        if self._bans.knows_id(message.peer_id):
+            state.hit("banned")
+            self._hang_up(session, "banned", now, out)
             return
         twin = self._by_peer_id.get(message.peer_id)
         if twin is not None:
@@ -401,9 +434,15 @@ class PeerNode:
         keep_alive = now >= self._next_keep_alive
         if keep_alive:
             self._next_keep_alive = now + KEEP_ALIVE_SECONDS
+        limits = self._state.config.limits
+        calm_seconds = min(
+            limits.handshake_seconds, limits.silence_seconds, self._state.config.request_seconds
+        )
         for session in list(self._state.sessions.values()):
+            if session.untold:
+                self._state.tell(session, out)
             is_quiet = session.peer_choking and not session.granted and not session.outstanding
-            if is_quiet and not keep_alive and now - session.heard_at < HANDSHAKE_SECONDS:
+            if is_quiet and not keep_alive and now - session.heard_at < calm_seconds:
                 session.put_off = False  # All that `_look_after` would do; most sessions are like this.
             else:
                 self._look_after(session, keep_alive, now, out)
@@ -416,34 +455,51 @@ class PeerNode:
 
     def _look_after(self, session: Session, keep_alive: bool, now: float, out: list[Effect]) -> None:
         silent = now - session.heard_at
-        if session.phase is Phase.AWAITING_HANDSHAKE and silent > HANDSHAKE_SECONDS:
+        limits = self._state.config.limits
+        if session.phase is Phase.AWAITING_HANDSHAKE and silent > limits.handshake_seconds:
+            self._state.hit("no handshake")
             self._hang_up(session, "no handshake", now, out)
             return
-        if silent > SILENCE_SECONDS:
+        if silent > limits.silence_seconds:
+            self._state.hit("silent")
             self._hang_up(session, "silent", now, out)
             return
         if keep_alive and session.phase is Phase.OPEN:
             out.append(Send(session.link, KeepAlive()))
         self._upload.look_after(session, now, out)
-        session.put_off = False
+        longest = self._state.config.request_seconds
+        if not session.unanswered or silent <= longest:
+            session.put_off = False  # Who did not answer is asked again when it has said something.
         if not session.outstanding and not session.peer_choking:
             self._download.ask(session, now, out)
-        if session.outstanding and silent > REQUEST_SECONDS:
-            for (piece, begin), asked_at in list(session.outstanding.items()):
-                if now - asked_at > REQUEST_SECONDS:
-                    length = self._state.torrent.blocks_of(piece)[begin // BLOCK_BYTES][1]
-                    out.append(Send(session.link, Cancel(piece, begin, length)))
-            self._download.release_all(session, now, out)
+        waits = silent > longest or now - session.block_at > 3 * longest
+        if session.outstanding and waits and now - min(session.outstanding.values()) > longest:
+            self._lapsed(session, now, out)
+
+    def _lapsed(self, session: Session, now: float, out: list[Effect]) -> None:
+        """What a peer was asked for did not come in time."""
+        for (piece, begin), asked_at in list(session.outstanding.items()):
+            if now - asked_at > self._state.config.request_seconds:
+                length = self._state.torrent.blocks_of(piece)[begin // BLOCK_BYTES][1]
+                out.append(Send(session.link, Cancel(piece, begin, length)))
+        self._download.release_all(session, now, out)
+        session.unanswered += 1
+        session.put_off = True
+        if session.unanswered >= self._state.config.limits.unanswered_requests:
+            self._violated(session, ProtocolViolation(reason="requests not answered"), now, out)
 
 
 #: Which half takes a message, and how. One table for all peers: bound methods take 3 KB a peer.
 _TAKEN_BY: dict[type, tuple[str, Callable[..., None]] | None] = {
     Have: ("_download", Download.on_have),
+    HaveMany: ("_download", Download.on_have_many),
     Block: ("_download", Download.on_block),
+    BlockRun: ("_download", Download.on_blocks),
     Unchoke: ("_download", Download.on_unchoke),
     Choke: ("_download", Download.on_choke),
     RejectRequest: ("_download", Download.on_reject),
     Request: ("_upload", Upload.on_request),
+    RequestRun: ("_upload", Upload.on_requests),
     Cancel: ("_upload", Upload.on_cancel),
     Interested: ("_upload", Upload.on_interested),
     NotInterested: ("_upload", Upload.on_not_interested),

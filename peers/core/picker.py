@@ -1,8 +1,10 @@
 """Which piece to ask for next: the picking policies of a scenario.
 
-Rarest first works by buckets: `buckets[n]` is the set of pieces that n connected leechers hold. The
-rarest of any set of candidates is in the first bucket that meets it, so neither HAVE nor a choice sorts
-anything. Seeds hold every piece: they change no order and are not counted.
+Rarest first keeps the number of copies of every piece in binary, one integer for each place: bit i of
+`places[k]` is bit k of how many connected leechers hold piece i. To count one more copy of any set of
+pieces is an addition with carry over five integers, and the rarest of any candidates are found place by
+place from the highest: neither HAVE nor a choice walks over pieces. Seeds hold every piece: they change
+no order and are not counted.
 """
 
 from __future__ import annotations
@@ -26,15 +28,14 @@ class Picker(Protocol):
     def peer_has(self, piece: int) -> None:
         """A peer has one more piece."""
 
+    def peers_have(self, pieces: int) -> None:
+        """For each of these pieces there is a peer that has it now and did not before."""
+
     def peer_joined(self, pieces: int) -> None:
         """A peer has come that has these pieces."""
 
     def peer_left(self, pieces: int) -> None:
         """A peer has gone that was counted for these pieces."""
-
-
-#: Who chooses nothing, a seed, counts now and then all the same.
-UNCOUNTED_LIMIT = 100
 
 
 class RarestFirst:
@@ -43,53 +44,42 @@ class RarestFirst:
     A piece that is suggested comes before all: who suggests it sees more than we do, see `suggesting`.
     """
 
-    __slots__ = ("_buckets", "_copies", "_rng", "_space", "_uncounted")
+    __slots__ = ("_places", "_rng", "_space")
 
     def __init__(self, space: PieceSpace, rng: Random) -> None:
         self._space = space
         self._rng = rng
-        self._copies = [0] * space.count
-        self._buckets = [space.all]
-        self._uncounted: list[int] = []
-        """Pieces that peers were heard to have and that are counted before the next choice."""
+        self._places: list[int] = []
 
     def pick(self, candidates: int, suggested: int = 0) -> int:
         """Pick the suggested piece if it is a candidate, or else one of the rarest."""
         if candidates & suggested:
             return self._space.width - suggested.bit_length()
-        if self._uncounted:
-            self._count()
-        for bucket in self._buckets:
-            rarest = bucket & candidates
-            if rarest:
-                return self._space.choose(rarest, self._rng)
-        raise AssertionError("every piece is in one bucket")
+        for place in reversed(self._places):
+            fewer = candidates & ~place
+            if fewer:
+                candidates = fewer
+        return self._space.choose(candidates, self._rng)
 
     def peer_has(self, piece: int) -> None:
-        """Count one more copy, some time before it matters: six HAVE messages come for each choice."""
-        uncounted = self._uncounted
-        uncounted.append(piece)
-        if len(uncounted) > UNCOUNTED_LIMIT:
-            self._count()
+        """Count one more copy."""
+        self.peers_have(self._space.bits[piece])
 
-    def _count(self) -> None:
-        counts, buckets, bits = self._copies, self._buckets, self._space.bits
-        for piece in self._uncounted:
-            copies = counts[piece]
-            counts[piece] = copies + 1
-            bit = bits[piece]
-            buckets[copies] ^= bit
-            if copies + 1 == len(buckets):
-                buckets.append(bit)
-            else:
-                buckets[copies + 1] |= bit
-        self._uncounted.clear()
+    def peers_have(self, pieces: int) -> None:
+        """Count one more copy of each of these pieces."""
+        places = self._places
+        for k, place in enumerate(places):
+            places[k] = place ^ pieces
+            pieces &= place
+            if not pieces:
+                return
+        if pieces:
+            places.append(pieces)
 
     def peer_joined(self, pieces: int) -> None:
         """Count all pieces of a peer that arrives."""
         if pieces != self._space.all:
-            for piece in self._space.indices(pieces):
-                self.peer_has(piece)
+            self.peers_have(pieces)
 
     def peer_left(self, pieces: int) -> None:
         """Take back what a peer that leaves was counted for.
@@ -97,18 +87,15 @@ class RarestFirst:
         A peer that was counted piece by piece and has become a seed was counted for every piece; one
         that came as a seed for none. `pieces` is what it was counted for.
         """
-        self._count()
-        for piece in self._space.indices(pieces):
-            copies = self._copies[piece]
-            self._copies[piece] = copies - 1
-            bit = self._space.bits[piece]
-            self._buckets[copies] ^= bit
-            self._buckets[copies - 1] |= bit
+        places = self._places
+        for k, place in enumerate(places):
+            places[k] = place ^ pieces
+            pieces &= ~place
 
     def copies(self, piece: int) -> int:
         """How many connected leechers hold it."""
-        self._count()
-        return self._copies[piece]
+        bit = self._space.bits[piece]
+        return sum(1 << k for k, place in enumerate(self._places) if place & bit)
 
 
 class _Uncounted:
@@ -122,6 +109,9 @@ class _Uncounted:
 
     def peer_has(self, piece: int) -> None:
         """It is not counted."""
+
+    def peers_have(self, pieces: int) -> None:
+        """They are not counted."""
 
     def peer_joined(self, pieces: int) -> None:
         """They are not counted."""

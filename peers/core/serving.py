@@ -14,11 +14,13 @@ other when the last block has been sent. While nobody else waits, grants go on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from heapq import heappop, heappush, heapreplace
 from random import Random
 from typing import Protocol
 
 from peers.core.session import Session
 from peers.core.state import PATIENCE_SECONDS
+from testbed.node import LinkId
 
 #: Peers are served in this many classes by how far they have come.
 STEPS = 10
@@ -40,6 +42,9 @@ class Serving(Protocol):
 
     def newcomer(self, session: Session) -> None:
         """A peer has come."""
+
+    def wants(self, session: Session) -> None:
+        """A peer has become interested."""
 
     def waiting(self, sessions: Iterable[Session], ours: int) -> Session | None:
         """Say who is to be unchoked next, if there is room."""
@@ -70,6 +75,7 @@ class RotatingGrants:
     suggests = True
 
     __slots__ = (
+        "_line",
         "_number",
         "_patience_seconds",
         "_rng",
@@ -88,47 +94,62 @@ class RotatingGrants:
         self._number = 0
         self.granted: list[Session] = []
         """Those being served, in the order in which their next blocks are sent."""
+        self._line: list[tuple[int, float, LinkId, Session]] = []
+        """A heap of those who wait, by how far they have come and when they were last served."""
 
     def newcomer(self, session: Session) -> None:
         """Place a peer that was never served: before all that were, in random order."""
         session.last_served = self._rng.random() - 1.0
 
+    def wants(self, session: Session) -> None:
+        """Take it into the line, unless it is there."""
+        if not session.in_line:
+            session.in_line = True
+            step = session.pieces.bit_count() // self._step
+            heappush(self._line, (step, session.last_served, session.link, session))
+
     def waiting(self, sessions: Iterable[Session], ours: int) -> Session | None:
         """Say who is next among those who want something and are not being served."""
-        best: Session | None = None
-        best_step, best_served, step_size = 0, 0.0, self._step
-        for session in sessions:
-            if session.am_choking and not session.granted:
-                pieces, served = session.pieces, session.last_served
-                step = pieces.bit_count() // step_size
-                if best is not None and (
-                    step > best_step or (step == best_step and served >= best_served)
-                ):
-                    continue
-                if session.could_use(ours):
-                    best, best_step, best_served = session, step, served
-        return best
+        # The line is not kept up to date: each place in it is looked at when it comes to the front. A
+        # walk over all sessions for each choice costs 1,000 bytecodes for each block.
+        line, step_size = self._line, self._step
+        passed_over: list[tuple[int, float, LinkId, Session]] = []
+        found: Session | None = None
+        while line:
+            place = line[0]
+            session = place[3]
+            if session.granted or not (session.am_choking and session.peer_interested):
+                heappop(line)
+                session.in_line = False
+                continue
+            step = session.pieces.bit_count() // step_size
+            if step != place[0] or session.last_served != place[1]:
+                heapreplace(line, (step, session.last_served, session.link, session))
+                continue
+            if ours & ~session.pieces:
+                found = session
+                break
+            passed_over.append(heappop(line))
+        for place in passed_over:
+            heappush(line, place)
+        return found
 
     def anybody_waits(self, sessions: Iterable[Session], ours: int) -> bool:
         """Whether `waiting` would name somebody."""
-        for session in sessions:
-            if session.am_choking and not session.granted and session.could_use(ours):
-                return True
-        return False
+        return self.waiting(sessions, ours) is not None
 
     def room(self, now: float) -> bool:
         """Whether another grant is needed to keep the uplink full."""
-        granted = self.granted
-        if len(granted) < self._wanted:
+        granted, missing = self.granted, self._wanted
+        if len(granted) < missing:
             return True
-        if len(granted) >= self._wanted * OVERCOMMIT:
+        if len(granted) >= missing * OVERCOMMIT:
             return False
-        in_use = 0
         since = now - self._patience_seconds
         for session in granted:
             if session.writable if session.queue else session.granted_at > since:
-                in_use += 1
-                if in_use == self._wanted:
+                missing -= 1
+                if not missing:
                     return False
         return True
 
@@ -143,7 +164,7 @@ class RotatingGrants:
         session.granted = True
         session.granted_at = now
         session.granted_piece = -1
-        session.refused = False
+        session.refused = 0
         self.granted.append(session)
 
     def rotate(self, session: Session) -> None:
@@ -156,3 +177,5 @@ class RotatingGrants:
         if session.granted:
             session.granted = False
             self.granted.remove(session)
+            if session.peer_interested:
+                self.wants(session)

@@ -14,12 +14,14 @@ from peers.messages import (
     AllowedFast,
     Bitfield,
     Block,
+    BlockRun,
     Cancel,
     Choke,
     Extended,
     Handshake,
     Have,
     HaveAll,
+    HaveMany,
     HaveNone,
     Interested,
     KeepAlive,
@@ -27,6 +29,7 @@ from peers.messages import (
     Port,
     RejectRequest,
     Request,
+    RequestRun,
     SuggestPiece,
     Unchoke,
 )
@@ -48,8 +51,11 @@ _ANY_TIME = (
     Interested,
     NotInterested,
     Have,
+    HaveMany,
     Request,
+    RequestRun,
     Block,
+    BlockRun,
     Cancel,
     Port,
     SuggestPiece,
@@ -80,7 +86,7 @@ FAST_ONLY = frozenset({HaveAll, HaveNone, SuggestPiece, RejectRequest, AllowedFa
 #: What sessions have in place of an empty collection of their own, 3 KB for 20 links. Both stay empty:
 #: who adds the first entry makes a new one.
 NOTHING_ASKED: dict[tuple[int, int], float] = {}
-NOTHING_PROMISED: list[Request] = []
+NOTHING_PROMISED: list[Request | RequestRun] = []
 
 
 class Session:
@@ -89,16 +95,18 @@ class Session:
     __slots__ = (
         "am_choking",
         "am_interested",
-        "counted",
+        "block_at",
         "dialled",
         "fast",
         "granted",
         "granted_at",
         "granted_piece",
         "heard_at",
+        "in_line",
         "last_served",
         "link",
         "next_phases",
+        "one_at_a_time",
         "outstanding",
         "peer_choking",
         "peer_id",
@@ -113,6 +121,9 @@ class Session:
         "sent_payload_bytes",
         "suggested",
         "takers",
+        "unanswered",
+        "uncounted",
+        "untold",
         "writable",
     )
 
@@ -131,24 +142,34 @@ class Session:
         self.peer_interested = False
         self.pieces = 0
         """What it has said to have."""
-        self.counted = 0
-        """Those of its pieces that the picker has counted: none of a peer that came as a seed."""
+        self.uncounted = 0
+        """Those of its pieces that the picker has not counted: all of a peer that came as a seed."""
+        self.untold = 0
+        """Pieces that we have and it was not told of yet, see `PeerState.tell`."""
         self.outstanding = NOTHING_ASKED
         """Blocks we asked for, (piece, begin) → when, in the order of asking."""
+        self.block_at = now
+        """When the last block came; later, when it was asked with nothing else under way."""
+        self.unanswered = 0
+        """How often in a row what it was asked for did not come in time."""
         self.queue = NOTHING_PROMISED
         """Blocks it asked for and was promised: a few, for which a deque is 600 bytes too large."""
         self.put_off = False
         """It refused what we asked, or was told NOT INTERESTED and so is about to choke: asked at once,
         it would refuse, and two such peers would be asked in turn for ever. So it is not asked before
         it unchokes us anew, or the next tick."""
+        self.one_at_a_time = True
+        """It is asked for one piece when it unchokes: others wait for it, or nothing is known."""
         self.writable = True
         self.granted = False
         """It is being served: it may ask, or what it asked for is still being sent."""
         self.granted_at = 0.0
         self.granted_piece = -1
         """The piece its grant is being used for."""
-        self.refused = False
-        """It asked for more than its grant and was refused."""
+        self.refused = 0
+        """Requests beyond its grant that were refused since it was granted."""
+        self.in_line = False
+        """It has a place in the line of those who wait to be served."""
         self.last_served = 0.0
         """Number of the grant it last had; the smallest is served next."""
         self.suggested = 0

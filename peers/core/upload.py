@@ -6,7 +6,7 @@ being served whose link has room.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
 
 from peers.core.choking import Everybody, UnchokeSlots
@@ -14,17 +14,29 @@ from peers.core.serving import RotatingGrants, Serving
 from peers.core.session import NOTHING_PROMISED, Session
 from peers.core.state import HangUpOrder, PeerConfig, PeerState
 from peers.core.suggesting import FreshPieces
-from peers.messages import CHOKE, UNCHOKE, Block, Cancel, RejectRequest, Request, SuggestPiece
+from peers.messages import (
+    CHOKE,
+    UNCHOKE,
+    Block,
+    BlockRun,
+    Cancel,
+    RejectRequest,
+    Request,
+    RequestRun,
+    SuggestPiece,
+    blocks_in,
+)
 from peers.torrent import BLOCK_BYTES
 from testbed.errors import ProtocolViolation
-from testbed.node import Departed, Effect, Finished, LinkId, Send, Writable
+from testbed.node import Departed, Effect, LinkId, Send, Writable
 from testbed.storage import StorageFault
-
-#: Blocks one peer may have waiting here; 4 MiB of promises.
-QUEUE_LIMIT = 256
 
 #: Other clients ask for up to 128 KiB at a time.
 REQUEST_LIMIT_BYTES = 8 * BLOCK_BYTES
+
+#: Sent at a time where no line paces: so much that what is done once for each costs nothing, and so
+#: little that one peer's does not hold up the others'.
+RUN_BYTES = 64 * BLOCK_BYTES
 
 
 #: How a serving policy is made, by its name in a scenario; the first is the default.
@@ -86,6 +98,7 @@ class Upload:
 
     def forget(self, session: Session) -> None:
         """A peer is gone."""
+        session.peer_interested = False
         self._serving.end(session)
         self._interested.pop(session.link, None)
         session.queue.clear()
@@ -94,6 +107,7 @@ class Upload:
         """It would like a grant."""
         session.peer_interested = True
         self._interested[session.link] = session
+        self._serving.wants(session)
         self.review(now, out)
         self.fill_grants(now, out)
 
@@ -102,6 +116,8 @@ class Upload:
     ) -> None:
         """It has no use for a grant now."""
         session.peer_interested = False
+        if session.untold:
+            self._state.tell(session, out)
         self._interested.pop(session.link, None)
         if session.granted and not session.queue:
             self._end_grant(session, now, out)
@@ -110,17 +126,38 @@ class Upload:
 
     def on_request(self, session: Session, message: Request, now: float, out: list[Effect]) -> None:
         """It asks for a block: promise or refuse it."""
+        if message.length > REQUEST_LIMIT_BYTES:
+            raise ProtocolViolation(reason="request out of range")
+        self._promise_or_refuse(session, message, now, out)
+
+    def on_requests(self, session: Session, message: RequestRun, now: float, out: list[Effect]) -> None:
+        """It asks for several blocks: where no line paces, they are one promise."""
+        if self._state.config.in_runs:
+            self._promise_or_refuse(session, message, now, out)
+            return
+        for request in message.requests():
+            if session.link in self._state.sessions:
+                self._promise_or_refuse(session, request, now, out)
+
+    def _promise_or_refuse(
+        self, session: Session, message: Request | RequestRun, now: float, out: list[Effect]
+    ) -> None:
         piece, begin, length = message.piece, message.begin, message.length
-        if piece >= self._state.space.count or not 0 < length <= REQUEST_LIMIT_BYTES:
+        if piece >= self._state.space.count or not length:
             raise ProtocolViolation(reason="request out of range")
         size = self._state.torrent.piece_size(piece)
         if begin + length > size:
             raise ProtocolViolation(reason="request out of range")
         if not self._may_ask(session, piece):
             # It would wait for ever for what was refused: only a choke and a new grant wake it.
-            session.refused = True
+            refused = tuple(_one_by_one(message))
+            session.refused += len(refused)
+            if session.refused > self._state.config.limits.refused_requests:
+                raise ProtocolViolation(reason="flood of requests")
             if session.fast:
-                out.append(Send(session.link, RejectRequest(piece, begin, length)))
+                for one in refused:
+                    reject = RejectRequest(one.piece, one.begin, one.length)
+                    out.append(Send(session.link, reject))
             return
         session.granted_piece = piece
         if session.queue:
@@ -135,7 +172,10 @@ class Upload:
     def _may_ask(self, session: Session, piece: int) -> bool:
         """Whether a request fits the peer's grant: one piece, or more while nobody waits."""
         state = self._state
-        if session.am_choking or state.stopping or len(session.queue) >= QUEUE_LIMIT:
+        if session.am_choking or state.stopping:
+            return False
+        if len(session.queue) >= state.config.limits.request_queue:
+            state.hit("request queue full")
             return False
         if not state.ours & state.space.bits[piece]:
             return False
@@ -144,6 +184,8 @@ class Upload:
     def on_cancel(self, session: Session, message: Cancel, now: float, out: list[Effect]) -> None:
         """It no longer wants a block."""
         request = Request(message.piece, message.begin, message.length)
+        if any(type(promised) is RequestRun for promised in session.queue):
+            session.queue = [one for promised in session.queue for one in _one_by_one(promised)]
         if request in session.queue:
             session.queue.remove(request)
             if session.fast:
@@ -169,6 +211,8 @@ class Upload:
                 self._suggest(session, self._fresh, out)
             serving.grant(session, now)
             session.am_choking = False
+            if session.untold:
+                self._state.tell(session, out)
             out.append(Send(session.link, UNCHOKE))
 
     def suggest_nothing(self) -> None:
@@ -250,22 +294,24 @@ class Upload:
                 self.look_at(now + state.config.patience_seconds)
             return
         request = session.queue.pop(0)
+        piece, begin, length = request.piece, request.begin, request.length
+        if type(request) is RequestRun and length > RUN_BYTES:
+            session.queue.insert(0, RequestRun(piece, begin + RUN_BYTES, length - RUN_BYTES))
+            length = RUN_BYTES
         if not session.queue:
             session.queue = NOTHING_PROMISED
-        piece, begin, length = request.piece, request.begin, request.length
         try:
             payload = state.storage.read(piece * state.torrent.piece_bytes + begin, length)
         except StorageFault as fault:
             # What else it would read may be wrong as well: serve nobody any more, and say why.
-            state.stopping = True
-            out.append(Finished(False, fault.reason))
+            state.fail(fault.reason, out)
             self._hang_up(session, "storage failed", now, out)
             return
         self._uplink_busy = True
         if self.look_again is not None:
             self.look_at(None)
         session.granted_at = now
-        state.tally.requests_served += 1
+        state.tally.requests_served += 1 if type(request) is Request else blocks_in(length)
         session.sent_payload_bytes += length
         if self._fresh is not None:
             self._fresh.sent(piece)
@@ -273,11 +319,12 @@ class Upload:
                 self._fresh = None
         if self._serving.shares_blocks:
             self._serving.rotate(session)
-        out.append(Send(session.link, Block(piece, begin, length, payload)))
+        kind = Block if type(request) is Request else BlockRun
+        out.append(Send(session.link, kind(piece, begin, length, payload)))
         queue = session.queue
         if queue and queue[0].piece == piece:
             return
-        if queue or begin + length == state.torrent.piece_size(piece):
+        if queue or begin + length == state.sizes[piece]:
             self._piece_served(session, now, out)
 
     def _piece_served(self, session: Session, now: float, out: list[Effect]) -> None:
@@ -296,3 +343,7 @@ class Upload:
         elif session.fast:
             session.am_choking = True
             out.append(Send(session.link, CHOKE))
+
+
+def _one_by_one(promised: Request | RequestRun) -> Iterable[Request]:
+    return promised.requests() if isinstance(promised, RequestRun) else (promised,)

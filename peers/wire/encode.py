@@ -9,11 +9,15 @@ from peers.messages import (
     KEEP_ALIVE,
     Bitfield,
     Block,
+    BlockRun,
     Extended,
     Handshake,
+    HaveMany,
     KeepAlive,
     Port,
+    RequestRun,
 )
+from peers.torrent import BLOCK_BYTES
 from peers.wire.frames import (
     BITFIELD_ID,
     BLOCK_HEADER,
@@ -22,6 +26,7 @@ from peers.wire.frames import (
     EXTENDED_ID,
     HANDSHAKE,
     HANDSHAKE_PREFIX,
+    HAVE_ID,
     HEAD,
     HEAD_AND_INDEX,
     HEAD_AND_SPAN,
@@ -29,11 +34,12 @@ from peers.wire.frames import (
     LENGTH,
     PORT,
     PORT_ID,
+    REQUEST_ID,
     SPANNED,
 )
 from testbed.errors import LocalMisuse
-from testbed.node import Message
-from testbed.wire import Part
+from testbed.node import FileSlice, Message
+from testbed.wire import FramedSlice, Part
 
 Encoder = Callable[[Any], Sequence[Part]]
 
@@ -79,6 +85,42 @@ def _encode_block(message: Block) -> Sequence[Part]:
     return (BLOCK_HEADER.pack(9 + length, BLOCK_ID, message.piece, message.begin), payload)
 
 
+def _encode_have_many(message: HaveMany) -> Sequence[Part]:
+    pack = HEAD_AND_INDEX.pack
+    return (b"".join([pack(5, HAVE_ID, have.piece) for have in message.each()]),)
+
+
+def _encode_requests(message: RequestRun) -> Sequence[Part]:
+    pack, piece = HEAD_AND_SPAN.pack, message.piece
+    last = message.begin + message.length
+    return (
+        b"".join(
+            [
+                pack(13, REQUEST_ID, piece, begin, min(BLOCK_BYTES, last - begin))
+                for begin in range(message.begin, last, BLOCK_BYTES)
+            ]
+        ),
+    )
+
+
+def _encode_blocks(message: BlockRun) -> Sequence[Part]:
+    payload, piece = message.payload, message.piece
+    if (len(payload) if isinstance(payload, bytes) else payload.nbytes) != message.length:
+        raise LocalMisuse(f"blocks of {message.length} bytes have a payload of another length")
+    pack, last = BLOCK_HEADER.pack, message.end
+    heads = [
+        pack(9 + min(BLOCK_BYTES, last - begin), BLOCK_ID, piece, begin)
+        for begin in range(message.begin, last, BLOCK_BYTES)
+    ]
+    if isinstance(payload, FileSlice):
+        return (FramedSlice(payload, heads, BLOCK_BYTES),)
+    view = memoryview(payload)
+    parts: list[Part] = []
+    for number, head in enumerate(heads):
+        parts += (head, view[number * BLOCK_BYTES : (number + 1) * BLOCK_BYTES])
+    return parts
+
+
 def _constant(encoded: bytes) -> Encoder:
     parts = (encoded,)
     return lambda message: parts
@@ -97,8 +139,11 @@ def _spanned(message_id: int) -> Encoder:
 _ENCODERS: Mapping[type, Encoder] = {
     Handshake: _encode_handshake,
     KeepAlive: _constant(LENGTH.pack(KEEP_ALIVE.size_bytes - 4)),
+    HaveMany: _encode_have_many,
     Bitfield: _encode_bitfield,
     Block: _encode_block,
+    BlockRun: _encode_blocks,
+    RequestRun: _encode_requests,
     Port: _encode_port,
     Extended: _encode_extended,
     **{type(message): _constant(HEAD.pack(1, key)) for key, message in CONSTANTS.items()},

@@ -41,7 +41,9 @@ MAX_MESSAGE_BYTES = 1 << 20
 MAX_BLOCK_BYTES = 128 * 1024
 """Nobody asks for more at once: clients close a link over requests beyond 16 to 128 KiB."""
 
+HAVE_ID = 4
 BITFIELD_ID = 5
+REQUEST_ID = 6
 BLOCK_ID = 7
 PORT_ID = 9
 EXTENDED_ID = 20
@@ -56,11 +58,11 @@ CONSTANTS: Mapping[int, Message] = {
 }
 """Messages that are an id and nothing else."""
 
-INDEXED: Mapping[int, Callable[[int], Message]] = {4: Have, 13: SuggestPiece, 17: AllowedFast}
+INDEXED: Mapping[int, Callable[[int], Message]] = {HAVE_ID: Have, 13: SuggestPiece, 17: AllowedFast}
 """Messages about one piece."""
 
 SPANNED: Mapping[int, Callable[[int, int, int], Message]] = {
-    6: Request,
+    REQUEST_ID: Request,
     8: Cancel,
     16: RejectRequest,
 }

@@ -46,6 +46,15 @@ def test_unequal_uplinks_have_no_store_and_forward_bound():
     assert found.best_seconds == found.fluid_seconds
 
 
+def test_servers_share_the_clients_and_the_fullest_decides_what_is_tight():
+    found = limits("server", 20, origins=8)
+    # 50 MiB over 64 MiB/s, but for d; and 3 of 20 clients are one server's, whose share is 2.5.
+    assert found.fluid_seconds == pytest.approx(1.25)
+    assert limits("server", 52, origins=8).fluid_seconds == pytest.approx(52 * 2.5 / 64)
+    assert limits("server", 52, origins=8).best_seconds == pytest.approx(7 * 2.5 / 8)
+    assert limits("server", 52, origins=8).least_possible_seconds == pytest.approx(52 * 2.5 / 64 - 0.02)
+
+
 def test_short_last_piece_never_raises_the_bound_above_that_of_whole_pieces():
     whole = limits("swarm", 32)
     longer = limits("swarm", 32, file_bytes=5 * MIB // 2 + 100)

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from analysis.theory.balancing import random_fullest_share
 from loadtests import estimate
 from loadtests.order import Slot, trial_order
 from testbed.links import Links
@@ -46,6 +47,19 @@ def test_the_default_sweep_is_expected_to_fit_its_budget():
     )
     assert bounds == pytest.approx(99, abs=1)
     assert bounds < estimate.run_seconds(slots, scenario(), FILE_BYTES) <= 190
+
+
+def test_several_servers_are_expected_to_take_as_long_as_the_fullest():
+    def took(clients, **servers: object):
+        several = dataclasses.replace(scenario(), tables={"servers": servers})
+        slot = Slot(0, "server", clients, 0)
+        return estimate.trial_seconds(slot, several, FILE_BYTES) - estimate.OVERHEAD_SECONDS
+
+    assert took(256, origins=8) == pytest.approx(took(256) / 8)
+    assert took(250, origins=8) == pytest.approx(took(256) / 8)
+    assert took(32, origins=1, choice="random") == took(32)
+    by_chance = took(256, origins=8, choice="random") / took(256, origins=8)
+    assert by_chance == pytest.approx(random_fullest_share(256, 8))
 
 
 def test_a_process_for_each_node_takes_longer_to_start():

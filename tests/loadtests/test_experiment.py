@@ -109,6 +109,27 @@ def test_a_ratio_that_is_missed_is_exit_1_and_says_so(done):
     assert "✗ us, twice: server makespan, ratio at least 0.505" in console.file.getvalue()
 
 
+@pytest.mark.parametrize(("at_most", "met"), [(-0.2, True), (-0.3, False)])
+def test_a_difference_to_a_variant_that_is_named_is_judged_too(done, at_most, met):
+    experiment, _ = done
+    first, second = experiment.variants
+    # Two copies leave in a quarter of a second at 1 MiB/s, and in half of that at twice the rate.
+    wanted = Threshold(
+        metric="server_makespan_seconds",
+        at_most=at_most / 2,
+        to_clients=2,
+        difference=True,
+        against="us",
+    )
+    changed = replace(experiment, variants=(first, replace(second, against_first=(wanted,))))
+    judged = judge_experiment(
+        changed, {one.name: summarise(load(one.folder))[0] for one in experiment.variants}
+    )
+    (result,) = judged.variants[1].against_first
+    assert result.met is met
+    assert result.text.startswith("server makespan, difference to 'us' at most -0.1")
+
+
 def test_the_report_of_an_experiment_is_rebuilt_from_raw_rows(done, capsys):
     experiment, _ = done
     page = experiment.folder / "report" / "report.html"

@@ -62,6 +62,14 @@ def test_one_each_names_every_process_by_its_node():
     ]
 
 
+def test_further_origins_live_with_the_origin_or_in_processes_of_their_own():
+    several = [place(0, "origin"), place(1, "client"), place(2, "origin")]
+    first, second = place_in_processes(several, "origin apart")
+    assert (first.node_ids, second.node_ids) == ((0, 2), (1,))
+    names = [one.name for one in place_in_processes(several, "one each")]
+    assert names == ["the origin's process", "client 1's process", "origin 2's process"]
+
+
 def test_an_unknown_placement_is_a_bug_of_ours():
     with pytest.raises(LocalMisuse, match="no such placement"):
         place_in_processes(SWARM, "somewhere")

@@ -60,7 +60,7 @@ def test_places_are_the_origin_the_clients_and_the_tracker(cast):
 
 
 def test_only_the_origin_has_the_file_at_the_start(cast, tmp_path):
-    known = {"tracker": ("127.0.0.1", 1)}
+    known = {"tracker": [("127.0.0.1", 1)]}
     nodes = {}
     for each in cast.places:
         storage = None
@@ -77,7 +77,7 @@ def test_only_the_origin_has_the_file_at_the_start(cast, tmp_path):
 
 def test_peer_without_storage_is_our_own_mistake(cast):
     with pytest.raises(LocalMisuse):
-        cast.node(cast.places[1], {"tracker": ("127.0.0.1", 1)}, None)
+        cast.node(cast.places[1], {"tracker": [("127.0.0.1", 1)]}, None)
 
 
 def test_peer_ids_are_20_bytes_and_follow_from_node_and_seed():
@@ -112,7 +112,7 @@ def test_policies_of_the_scenario_reach_every_peer_and_only_the_origin_super_see
         scenario, tmp_path, picking="in order", serving="unchoke slots", origin="super-seeding"
     )
     storage = FileStorage.empty(tmp_path / "file", cast.torrent.file_bytes)
-    nodes = [cast.node(p, {"tracker": ("127.0.0.1", 1)}, storage) for p in cast.places[:-1]]
+    nodes = [cast.node(p, {"tracker": [("127.0.0.1", 1)]}, storage) for p in cast.places[:-1]]
     storage.close()
     assert [type(node) for node in nodes] == [SuperSeedingPeer, PeerNode, PeerNode, PeerNode]
     for node in nodes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import re
 import signal
@@ -86,6 +87,22 @@ def test_torrent_never_replaces_its_file(folder, capsys):
     assert (folder / "file").stat().st_size == 100_000
 
 
+def test_make_needs_no_tracker_and_takes_more_pieces_for_a_larger_crowd(folder, capsys):
+    (folder / "file").write_bytes(bytes(40 << 20))
+    counts = []
+    for crowd in (8, 1000):
+        assert main(["make", str(folder / "file"), "--crowd", str(crowd)]) == 0
+        torrent = Torrent.decode((folder / "file.torrent").read_bytes())
+        assert not torrent.announce
+        counts.append(torrent.piece_count)
+    assert counts[0] < counts[1]
+
+
+def test_get_of_an_url_says_what_it_takes(folder, capsys):
+    line = refused(capsys, "get", "https://example.org/x.torrent", "--output", folder)
+    assert "expected a .torrent on this machine, or for `get` a magnet link" in line
+
+
 @pytest.mark.parametrize("command", ["seed", "get"])
 def test_torrent_that_is_missing_or_none_is_refused_in_one_line(folder, capsys, command):
     option = "--data" if command == "seed" else "--output"
@@ -97,6 +114,12 @@ def test_torrent_that_is_missing_or_none_is_refused_in_one_line(folder, capsys, 
 def test_rate_without_unit_or_sense_is_refused(folder, capsys, rate):
     line = refused(capsys, "get", folder / "x.torrent", "--output", folder, f"--uplink={rate}")
     assert "rate" in line
+
+
+@pytest.mark.parametrize("limit", ["half_open", "half_open=0", "halfopen=5", "ban=perhaps"])
+def test_what_is_no_limit_is_refused_in_one_line(folder, capsys, limit):
+    for command in (["track"], ["get", folder / "x.torrent", "--output", folder]):
+        assert "--limit" in refused(capsys, *command, "--limit", limit)
 
 
 def test_seed_of_wrong_data_is_refused(folder, capsys):
@@ -257,8 +280,7 @@ def test_malformed_bytes_end_only_their_own_link_and_are_counted(folder):
             assert get.wait(timeout=SECONDS) == 0
         code, said = end(seed, signal.SIGTERM)
         assert code == 0
-        counted = re.findall(r"ended (\d+) links? for:", said)
-        assert sum(map(int, counted)) == 2
+        assert "ended 2 links for: bad handshake" in said
     assert (folder / "out" / "file").read_bytes() == (folder / "file").read_bytes()
 
 
@@ -267,11 +289,22 @@ def test_get_goes_on_without_a_tracker_says_so_and_gives_up_in_time(folder):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # Bound and not listening: nobody answers there.
         write_torrent(folder, f"http://127.0.0.1:{taken.getsockname()[1]}/announce")
-        got = run("get", folder / "x.torrent", "--output", folder / "out", "--timeout", 0.3)
+        got = run("get", folder / "x.torrent", "--output", folder / "out", "--timeout", 0.3, "--json")
     assert got.returncode == 1
+    said = json.loads(got.stdout)
+    assert (said["ending"], said["complete"], said["exit_code"]) == ("timed out", False, 1)
     assert "trying again" in got.stderr
     assert "not complete after 0.3 seconds" in got.stderr
     assert "Traceback" not in got.stderr
+
+
+def test_a_reader_that_has_gone_is_no_traceback(folder):
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "peers", "show", str(folder / "x.torrent")]
+    ended = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, timeout=SECONDS)
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (141, "")
 
 
 @pytest.mark.sockets

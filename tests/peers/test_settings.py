@@ -2,6 +2,7 @@
 
 import pytest
 
+from peers.limits import Limits
 from peers.settings import PeerSettings, read_settings
 from testbed.errors import ScenarioError
 
@@ -18,6 +19,10 @@ def test_every_key_is_taken():
         "serving": "unchoke slots",
         "unchoke_slots": 7,
         "origin": "super-seeding",
+        "ban": False,
+        "corrupt_pieces_a_host": 1,
+        "request_queue": 64,
+        "refused_requests": 100,
     }
     settings = read_settings(table, "x.toml")
     assert settings == PeerSettings(
@@ -27,7 +32,12 @@ def test_every_key_is_taken():
         serving="unchoke slots",
         unchoke_slots=7,
         origin="super-seeding",
+        limits=Limits(ban=False, corrupt_pieces_a_host=1, request_queue=64, refused_requests=100),
     )
+
+
+def test_piece_length_by_rule_is_the_default():
+    assert read_settings({"piece_length": "by rule"}, "x.toml") == PeerSettings()
 
 
 @pytest.mark.parametrize(
@@ -67,6 +77,11 @@ def test_policy_is_named_in_words_and_an_unknown_name_is_told_what_was_expected(
         ("unchoke_slots", 2.0),
         ("unchoke_slots", 1001),
         ("origin", "seed"),
+        ("ban", "false"),
+        ("ban", 0),
+        ("request_queue", 0),
+        ("refused_requests", 1.5),
+        ("half_open", 100),
     ],
 )
 def test_wrong_value_is_refused_by_file_table_and_key(key, value):

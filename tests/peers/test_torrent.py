@@ -1,5 +1,6 @@
 """A torrent describes a file exactly, and its pieces can be checked."""
 
+import math
 import os
 from hashlib import sha1
 
@@ -131,14 +132,26 @@ def test_the_info_hash_is_that_of_the_info_dictionary_alone():
 
 
 @pytest.mark.parametrize(
-    ("file_bytes", "piece_bytes"),
+    ("file_bytes", "clients", "piece_bytes"),
     [
-        (1, 32 << 10),
-        (32 << 20, 32 << 10),
-        ((32 << 20) + 1, 64 << 10),
-        (1 << 30, 1 << 20),
-        (1 << 40, 4 << 20),
+        (1, 32, 32 << 10),
+        (16 << 20, 32, 32 << 10),
+        (16 << 20, 8, 32 << 10),
+        (64 << 20, 32, 128 << 10),
+        (64 << 20, 1000, 64 << 10),
+        (1 << 30, 32, 2 << 20),
+        (1 << 40, 32, 4 << 20),
     ],
 )
-def test_the_default_makes_at_most_1024_pieces_between_its_bounds(file_bytes, piece_bytes):
-    assert default_piece_bytes(file_bytes) == piece_bytes
+def test_the_default_follows_file_and_crowd_between_its_bounds(file_bytes, clients, piece_bytes):
+    assert default_piece_bytes(file_bytes, clients) == piece_bytes
+
+
+@given(st.integers(1, 1 << 42), st.integers(1, 100_000))
+def test_the_default_makes_a_hundred_pieces_a_doubling_and_no_more_than_twice_as_many(
+    file_bytes, clients
+):
+    piece_bytes = default_piece_bytes(file_bytes, clients)
+    pieces_a_doubling = file_bytes / piece_bytes / math.log2(clients + 1)
+    assert pieces_a_doubling >= 100 or piece_bytes == 32 << 10
+    assert pieces_a_doubling < 200 or piece_bytes == 4 << 20

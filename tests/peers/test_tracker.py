@@ -8,14 +8,14 @@ from peers.announce import AnnounceRequest, AnnounceResponse
 from peers.registry import Registry
 from peers.tracker import TrackerNode
 from servers.http1 import BadRequest, Request, ResponseHead
-from testbed.node import Effect, HangUp, LinkDown, LinkId, LinkUp, Message, Received, Send
+from testbed.node import Effect, HangUp, LinkDown, LinkId, LinkUp, Message, Received, Send, Woken
 
 
 class Table:
     """A tracker and those who ask it, each on a link of its own."""
 
-    def __init__(self) -> None:
-        self.tracker = TrackerNode(Registry(rng=Random(0)))
+    def __init__(self, **limits: float) -> None:
+        self.tracker = TrackerNode(Registry(rng=Random(0)), **limits)
         self.links = 0
 
     def ask(self, message: Message, host: str = "10.0.0.1") -> list[Effect]:
@@ -95,3 +95,30 @@ def test_link_that_is_gone_is_not_answered():
     table.ask(get("/announce", connection="keep-alive"))
     table.tracker.handle(LinkDown(LinkId(1), "closed"), 0.0)
     assert table.tracker.handle(Received(LinkId(1), get("/announce")), 0.0) == []
+
+
+def come(table: Table, now: float) -> list[Effect]:
+    """Somebody connects and says nothing."""
+    table.links += 1
+    return table.tracker.handle(LinkUp(LinkId(table.links), ("10.0.0.1", 5000), False, "tracker"), now)
+
+
+def test_links_without_a_request_end_in_time_and_those_that_ask_stay():
+    table = Table(idle_seconds=10)
+    assert table.tracker.deadline is None
+    for now in (0.0, 1.0, 2.0):
+        assert not come(table, now)
+    assert table.tracker.deadline == 10.0
+    table.tracker.handle(Received(LinkId(1), get("/announce", connection="keep-alive")), 5.0)
+    assert table.tracker.handle(Woken(), 11.5) == [HangUp(LinkId(2), "idle", violation=True)]
+    assert table.tracker.deadline == 12.0
+    table.tracker.handle(Woken(), 12.0)
+    assert table.tracker.deadline == 15.0
+
+
+def test_one_link_too_many_ends_the_one_that_has_been_idle_longest():
+    table = Table(connections=2)
+    assert not come(table, 0.0)
+    assert not come(table, 1.0)
+    table.tracker.handle(Received(LinkId(1), get("/announce", connection="keep-alive")), 2.0)
+    assert come(table, 3.0) == [HangUp(LinkId(2), "too many connections", violation=True)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from random import Random
 
 import pytest
 
@@ -30,7 +29,7 @@ PLACES = [(f"10.0.0.{number}", 80) for number in range(1, 9)]
 def makespan_seconds(origins, clients, balancing, seed=0, down=()):
     """Everybody at once; the lines of clients are no limit. Origins in `down` do not listen."""
     world = SimulatedWorld()
-    choice = OriginChoice(PLACES[:origins], balancing, Random(seed))
+    choice = OriginChoice(PLACES[:origins], balancing, str(seed))
     for address in PLACES[:origins]:
         reading = Reading(OneFile("file", CONTENT, "tag"))
         node = FileHost({"GET": reading}, Envelope(None))
@@ -40,7 +39,7 @@ def makespan_seconds(origins, clients, balancing, seed=0, down=()):
         station.start(0.0)
     stations = []
     for number in range(clients):
-        node = Downloader(choice, "/file", CONTENT, None)
+        node = Downloader(choice, "/file", CONTENT, None, number + 1)
         lines = {"uplink": Pacer(math.inf), "downlink": Pacer(math.inf)}
         stations.append(world.add(node, (f"10.1.0.{number}", 0), accepts=None, **lines))
         stations[-1].start(0.0)
@@ -78,21 +77,43 @@ def test_a_client_whose_origin_is_down_asks_another(balancing):
 
 
 def test_the_least_busy_is_who_has_fewest_now():
-    choice = OriginChoice(PLACES[:3], "least busy", Random(0))
-    assert [choice.take() for _ in range(3)] == PLACES[:3]
+    choice = OriginChoice(PLACES[:3], "least busy", "0")
+    assert [choice.take(client) for client in (1, 2, 3)] == PLACES[:3]
     choice.give_back(PLACES[1])
-    assert choice.take() == PLACES[1]
+    assert choice.take(4) == PLACES[1]
 
 
-def test_round_robin_is_even_and_random_is_seeded():
-    even = OriginChoice(PLACES, "round robin", Random(0))
-    assert set(Counter(even.take() for _ in range(24)).values()) == {3}
-    one, other = (OriginChoice(PLACES, "random", Random(5)) for _ in range(2))
-    assert [one.take() for _ in range(20)] == [other.take() for _ in range(20)]
+def test_round_robin_is_even_and_what_a_client_draws_depends_on_nobody_else():
+    even = OriginChoice(PLACES, "round robin", "0")
+    assert set(Counter(even.take(client) for client in range(1, 25)).values()) == {3}
+    one, other = (OriginChoice(PLACES, "random", "5") for _ in range(2))
+    forth = {client: one.take(client) for client in range(1, 21)}
+    assert {client: other.take(client) for client in reversed(range(1, 21))} == forth
+    assert len(set(forth.values())) > 1
+
+
+@pytest.mark.parametrize("balancing", ["round robin", "least busy"])
+@pytest.mark.parametrize("processes", [1, 2, 32])
+def test_clients_in_several_processes_are_dealt_out_evenly_too(balancing, processes):
+    """Processes know nothing of each other's transfers, and do not all begin with one origin."""
+    choices = [OriginChoice(PLACES, balancing, "0") for _ in range(processes)]
+    taken = Counter(choices[client % processes].take(client) for client in range(1, 33))
+    assert set(taken.values()) == {4}
+
+
+@pytest.mark.parametrize("balancing", BALANCINGS)
+def test_a_failed_client_goes_round_all_the_others(balancing):
+    choice = OriginChoice(PLACES[:2], balancing, "0")
+    first = choice.take(1)
+    second = choice.take(1, first)
+    assert {first, second} == set(PLACES[:2])
+    assert choice.take(1, second) == first
+    only = OriginChoice(PLACES[:1], balancing, "0")
+    assert only.take(1, PLACES[0]) == PLACES[0]
 
 
 def test_what_nobody_took_cannot_be_given_back():
     with pytest.raises(LocalMisuse):
-        OriginChoice(PLACES, "random", Random(0)).give_back(PLACES[0])
+        OriginChoice(PLACES, "random", "0").give_back(PLACES[0])
     with pytest.raises(LocalMisuse):
-        OriginChoice([], "random", Random(0))
+        OriginChoice([], "random", "0")

@@ -20,6 +20,7 @@ from testbed.content import made_up
 from testbed.link import Pacer
 from testbed.links import Links
 from testbed.live import LiveWorld
+from testbed.live_sending import SENT_A_TURN_BYTES
 from testbed.scenario import Scenario
 from testbed.sockets import loopback_host
 from testbed.storage import FileStorage
@@ -132,12 +133,53 @@ async def test_client_that_never_reads_does_not_hold_up_the_others(shaped_statio
         assert (await in_thread(fetch, shaped_station.address, "/big"))[2] == BIG
 
 
+async def test_client_that_takes_too_little_of_its_response_is_cut(root, station):
+    with (root / "sparse").open("wb") as file:
+        file.truncate(64 << 20)
+    assert station.least_taken_bytes == 30 * 1024
+    with socket.socket() as client, trio.fail_after(20):
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(station.address)
+        client.sendall(b"GET /sparse HTTP/1.1\r\nHost: x\r\n\r\n")
+        while not any(link.stalled_since for link in station.links.values()):
+            await trio.lowlevel.checkpoint()
+        (link,) = station.links.values()
+        since = link.stalled_since
+        assert not link.is_stalled(since + 29.0, 30.0)
+        assert link.is_stalled(since + 31.0, 30.0), "it took nothing"
+        for _ in range(40):
+            await trio.to_thread.run_sync(client.recv, 1024, socket.MSG_WAITALL)
+        while link.is_stalled(since + 31.0, 30.0):
+            await trio.lowlevel.checkpoint()  # What it read is being acknowledged.
+        client.recv(1024, socket.MSG_WAITALL)
+        assert link.is_stalled(since + 62.0, 30.0), "it took a kilobyte in half a minute"
+
+
 async def test_bytes_of_the_ledger_are_those_that_clients_got(shaped_station):
     for _ in range(2):
         await in_thread(fetch, shaped_station.address, "/big")
     await in_thread(fetch, shaped_station.address, "/missing")
     assert shaped_station.ledger.uploaded_payload_bytes == 2 * len(BIG)
     assert shaped_station.ledger.uploaded_wire_bytes > 2 * len(BIG)
+
+
+async def test_a_reader_as_fast_as_the_host_gets_no_more_than_its_share_of_a_turn(
+    root, station, monkeypatch
+):
+    turns = []
+
+    def take_all(_socket, _file, _offset, count):
+        turns.append((station.world.turn, count))
+        return count
+
+    monkeypatch.setattr("testbed.live_sending.os.sendfile", take_all)
+    with (root / "sparse").open("wb") as file:
+        file.truncate(4 * SENT_A_TURN_BYTES)
+    request = b"GET /sparse HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    received = await in_thread(exchange, station.address, request)
+    assert received.startswith(b"HTTP/1.1 200")
+    assert [count for _, count in turns] == [SENT_A_TURN_BYTES] * 4
+    assert len({turn for turn, _ in turns}) == 4
 
 
 async def test_every_transaction_is_a_line_of_the_log(root):
@@ -227,7 +269,7 @@ async def test_every_client_of_a_cast_gets_a_verified_copy(nursery, tmp_path, sh
             uplink=Pacer(place.uplink_bytes_per_second),
             downlink=Pacer(place.downlink_bytes_per_second),
         )
-        known.setdefault("origin", station.address)
+        known.setdefault("origin", [station.address])
         station.on_finished = on_finished
         station.start(0.0)
         stations.append(station)

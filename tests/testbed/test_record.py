@@ -12,6 +12,7 @@ from testbed.record import (
     TABLES,
     NodeRow,
     SampleRow,
+    TransactionRow,
     TransferRow,
     TrialRow,
     describe_results,
@@ -19,7 +20,13 @@ from testbed.record import (
 
 ROOT = Path(__file__).parents[2]
 
-ROWS = {"trials": TrialRow, "nodes": NodeRow, "transfers": TransferRow, "samples": SampleRow}
+ROWS = {
+    "trials": TrialRow,
+    "nodes": NodeRow,
+    "transfers": TransferRow,
+    "samples": SampleRow,
+    "transactions": TransactionRow,
+}
 
 TYPES = {"int64": int, "float64": float, "string": str, "bool": bool}
 

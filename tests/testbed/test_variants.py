@@ -57,6 +57,25 @@ def test_a_variant_says_what_its_ratios_to_the_first_must_be(path):
     )
 
 
+def test_a_variant_may_be_held_against_another_than_the_first_and_by_a_difference(path):
+    text = (
+        VARIANTS
+        + """
+[[variants]]
+name = "us x 2, later"
+[variants.against."us x 2"]
+server_makespan_seconds = { at_most = 0.1, difference = true }
+"""
+    )
+    path.write_text(SMALL + text, encoding="utf-8")
+    third = scenarios.load_variants(path)[2]
+    assert third.against_first == (
+        Threshold(metric="server_makespan_seconds", at_most=0.1, difference=True, against="us x 2"),
+    )
+    recorded = json.loads(json.dumps(third.to_dict(), allow_nan=False))
+    assert scenarios.from_dict(recorded) == third
+
+
 def test_the_command_line_replaces_what_a_variant_sets(path):
     _, second = scenarios.load_variants(path, {"links.origin_uplink": "9 MB/s"})
     assert second.links.origin_uplink_bytes_per_second == 9e6
@@ -93,6 +112,15 @@ def test_a_variants_folder_is_named_in_letters_that_every_shell_takes():
         ("[[variants]]\nname = 'a'\nlatency = '1 s'", "latency: expected table.key"),
         ("[[variants]]\nname = 'a'\n'links.latency' = 1", r"\[links\] latency: expected a duration"),
         ("[[variants]]\nname = 'a'\nagainst_first.server_x = { at_least = 1 }", "the first has none"),
+        ("[[variants]]\nname = 'a'\nagainst = 'b'", r"against: expected tables \[variants.against"),
+        (
+            "[[variants]]\nname = 'a'\nagainst.b.server_x = { at_least = 1 }",
+            "expected the name of a variant before it, not 'b'",
+        ),
+        (
+            "[thresholds]\nserver_x = { at_least = 1, difference = true }\n[[variants]]\nname = 'a'",
+            r"\[thresholds.server_x\] difference: unknown key",
+        ),
     ],
 )
 def test_variants_that_cannot_be_are_refused_in_one_line(tmp_path, text, message):

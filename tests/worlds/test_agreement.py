@@ -47,7 +47,7 @@ async def run_live(plan):
                     downlink=Pacer(place.downlink_bytes_per_second, scenario.links.burst_seconds),
                 )
                 if role != "client":
-                    known[role] = station.address
+                    known[role] = [station.address]
                     station.start(world.now())
         while plan.architecture == "swarm" and not stations[CLIENTS + 1].node.tally.requests_served:
             await trio.lowlevel.checkpoint()  # The origin announces itself.

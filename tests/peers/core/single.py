@@ -49,7 +49,8 @@ class SinglePeer:
         self.node = PeerNode(settings, self.torrent, self.store, Random(1), held=held)
         self.now = 0.0
         self.links = 0
-        self.feed(Started(("10.0.0.9", 6881)))
+        self.first_effects = self.feed(Started(("10.0.0.9", 6881)))
+        """What it ordered when it began."""
 
     def feed(self, event: Event) -> list[Effect]:
         """One event, and what it leads to."""

@@ -7,8 +7,9 @@ import pytest
 
 from peers import messages as m
 from peers.core.introduction import ANNOUNCE_SECONDS, LONGEST_RETRY_SECONDS, PEER_WIRE, TRACKER_WIRE
-from peers.core.peer import REQUEST_SECONDS, SEED_LINKS_A_GRANT
+from peers.core.peer import SEED_LINKS_A_GRANT
 from peers.core.session import FAST_ONLY, TRANSITIONS, Phase
+from peers.core.state import REQUEST_SECONDS
 from testbed.node import (
     Dial,
     DialFailed,
@@ -34,6 +35,9 @@ EXAMPLES = [
     m.Bitfield(bytes([0x40])),
     m.Request(0, 0, 16384),
     m.Block(0, 0, 3, b"abc"),
+    m.HaveMany(0xA0, 8),
+    m.RequestRun(0, 0, 32768),
+    m.BlockRun(0, 0, 16387, bytes(16387)),
     m.Cancel(0, 0, 16384),
     m.Port(6881),
     m.SuggestPiece(0),
@@ -341,6 +345,12 @@ def test_tracker_that_does_not_answer_is_asked_again_ever_more_rarely():
     assert pauses[0] == pytest.approx(1, abs=0.5)
     assert pauses[1] == pytest.approx(2, abs=0.5)
     assert pauses[-1] == pytest.approx(LONGEST_RETRY_SECONDS, abs=0.5)
+
+
+def test_without_a_tracker_half_of_the_links_are_dialled_at_once():
+    known = tuple((f"10.0.3.{number}", 6881) for number in range(20))
+    peer = SinglePeer(held=0, neighbours=12, known_peers=known)
+    assert len([effect for effect in peer.first_effects if isinstance(effect, Dial)]) == 6
 
 
 def test_tracker_that_takes_the_link_and_says_nothing_is_given_up_and_asked_again():

@@ -26,6 +26,7 @@ def session(grants: RotatingGrants, number: int, pieces: int = 0) -> Session:
     made.peer_interested = True
     made.pieces = sum(SPACE.bits[index] for index in range(pieces))
     grants.newcomer(made)
+    grants.wants(made)
     return made
 
 
@@ -58,7 +59,7 @@ def test_peer_that_lags_behind_is_served_first_even_if_served_last(grants):
     assert grants.waiting([ahead, behind], SPACE.all) is behind
 
 
-@pytest.mark.parametrize("reason", ["not interested", "has all of ours", "granted", "not open"])
+@pytest.mark.parametrize("reason", ["not interested", "has all of ours", "granted"])
 def test_nobody_is_next_who_could_not_use_it(grants, reason):
     other = session(grants, 1, pieces=4)
     ours = SPACE.all
@@ -66,10 +67,8 @@ def test_nobody_is_next_who_could_not_use_it(grants, reason):
         other.peer_interested = False
     elif reason == "has all of ours":
         ours = SPACE.bits[2]
-    elif reason == "granted":
-        grants.grant(other, 0.0)
     else:
-        other.phase = Phase.AWAITING_FIRST
+        grants.grant(other, 0.0)
     assert grants.waiting([other], ours) is None
 
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import peers.core.upload
 from peers.core.bitfield import PieceSpace
 from peers.core.picker import PICKERS
 from peers.core.upload import SERVINGS
+from peers.limits import Limits
 from peers.torrent import BLOCK_BYTES
 from tests.peers.core.harness import Swarm, content_of, torrent_of
 
@@ -38,6 +38,7 @@ def swarms(draw: st.DrawFn) -> Swarm:
         serving=serving,
         unchoke_slots=draw(st.integers(1, 5)),
         returns_grants=serving == "rotating grants",
+        in_runs=draw(st.booleans()),
     )
 
 
@@ -84,12 +85,10 @@ def test_pieces_that_only_leechers_hold_between_them_spread():
     assert all(peer.is_complete for peer in swarm.peers)
 
 
-def test_piece_of_more_blocks_than_a_peer_may_have_waiting_is_asked_for_again(
-    monkeypatch: pytest.MonkeyPatch,
-):
-    monkeypatch.setattr(peers.core.upload, "QUEUE_LIMIT", 3)
+def test_piece_of_more_blocks_than_a_peer_may_have_waiting_is_asked_for_again():
     content = content_of(30 * BLOCK_BYTES)
-    swarm = Swarm(torrent_of(content, 10 * BLOCK_BYTES), content, [0b11100000, 0, 0], rate=1e6)
+    torrent, limits = torrent_of(content, 10 * BLOCK_BYTES), Limits(request_queue=3)
+    swarm = Swarm(torrent, content, [0b11100000, 0, 0], rate=1e6, limits=limits)
     swarm.run()
     assert all(peer.is_complete for peer in swarm.peers)
 
