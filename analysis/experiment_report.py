@@ -16,14 +16,17 @@ from analysis.charts import Chart
 from analysis.experiment import JudgedExperiment, judge_experiment
 from analysis.experiment_charts import experiment_charts, steps_of
 from analysis.figure_style import styled
+from analysis.files_report import NamedPoint, files_table, is_about_files, say_files
 from analysis.page import Banner, Block, Code, Page, Paragraph, Section, ThresholdLine
 from analysis.report import replace_report, write_figures, write_report
 from analysis.setting import set_html, set_markdown
 from analysis.steps_report import steps_table
+from analysis.summary import LOAD_NOTE
 from analysis.tables import Rows, Table
 from analysis.tables_of_load import is_about_load, loads_table, say_loads
 from analysis.terminal import path_line, table_grid
 from analysis.thresholds import ThresholdResult
+from analysis.tables_of_churn import is_about_leaving, leaving_table, say_leaving
 from analysis.wording import number, seconds
 from testbed.experiments import load_experiment
 
@@ -86,6 +89,7 @@ def compose_experiment(judged: JudgedExperiment, charts: Sequence[Chart]) -> Pag
         banner = Banner(head or "Not every variant has a result to rely on.", bad)
     drawn: dict[str, list[Block]] = {chart.name: [chart] for chart in charts}
     sections = [
+        Section("files", "Files", "What the clients have on their disks", _files(judged)),
         Section(
             "steps",
             "Steps",
@@ -98,6 +102,7 @@ def compose_experiment(judged: JudgedExperiment, charts: Sequence[Chart]) -> Pag
             "Time of a request under open load",
             [*drawn.get("load", ()), *_loads(judged)],
         ),
+        Section("leaving", "Leaving", "Who has the file when somebody leaves", _leaving(judged)),
         Section(
             "time",
             "Time",
@@ -182,9 +187,26 @@ def condition_table(judged: JudgedExperiment) -> Table:
     return table
 
 
+def _all_points(judged: JudgedExperiment) -> list[NamedPoint]:
+    return [(variant.name, one) for variant in judged.variants for one in variant.points]
+
+
+def _files(judged: JudgedExperiment) -> list[Block]:
+    named = _all_points(judged)
+    if not is_about_files([one for _, one in named]):
+        return []
+    return [files_table([(f"{name}: ", one) for name, one in named])]
+
+
 def _steps(judged: JudgedExperiment) -> list[Block]:
     named = steps_of(judged)
     return [steps_table(named)] if named else []
+
+
+def _leaving(judged: JudgedExperiment) -> list[Block]:
+    if not is_about_leaving(one.summary for one in judged.variants):
+        return []
+    return [leaving_table(_all_points(judged))]
 
 
 def _loads(judged: JudgedExperiment) -> list[Block]:
@@ -192,6 +214,8 @@ def _loads(judged: JudgedExperiment) -> list[Block]:
 
 
 def _note(judged: JudgedExperiment) -> str:
+    if is_about_load(judged):
+        return LOAD_NOTE
     if all(one.summary.world != "live" for one in judged.variants):
         return "Ratios are to the first variant at the same N."
     return (
@@ -202,6 +226,11 @@ def _note(judged: JudgedExperiment) -> str:
 
 def verdict(judged: JudgedExperiment) -> str:
     """Say in a sentence what the variants do to the time at the largest N."""
+    points = _all_points(judged)
+    if is_about_files([one for _, one in points]):
+        return say_files(points)
+    if is_about_leaving(one.summary for one in judged.variants):
+        return say_leaving(points)
     if named := steps_of(judged):
         totals = [(one.spreads["total"].p50 or 0.0, name) for name, one in named]
         ends = [f"{seconds(total)} ({name})" for total, name in (min(totals), max(totals))]
@@ -279,6 +308,11 @@ def on_a_terminal(judged: JudgedExperiment) -> RenderableType:
     named = steps_of(judged)
     table = loads_table(judged) if is_about_load(judged) else side_by_side(judged)
     table = steps_table(named, least=False) if named else table
+    points = _all_points(judged)
+    if is_about_files([one for _, one in points]):
+        table = files_table([(f"{name}: ", one) for name, one in points])
+    elif is_about_leaving(one.summary for one in judged.variants):
+        table = leaving_table(points)
     parts: list[RenderableType] = [
         table_grid(table, leave_out={"fluid bound", "transactions", "miss", "in page cache"})
     ]

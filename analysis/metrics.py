@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.load import TRIAL_KEYS
+from testbed.replacement import FILE_STATES
 
 _KEYS = list(TRIAL_KEYS)
 
@@ -152,6 +153,22 @@ def waste(nodes: pd.DataFrame) -> pd.Series:
     received = clients["downloaded_payload_bytes"].sum()
     wasted = clients["wasted_payload_bytes"].sum()
     return (wasted / received.where(received > 0)).rename("wasted_fraction")
+
+
+def client_files(nodes: pd.DataFrame) -> pd.DataFrame:
+    """Count what lay on the clients' disks in the end, by trial.
+
+    Returns:
+      `whole_files` and so on, one column for each of `FILE_STATES`; NaN where nobody looked.
+    """
+    looked = nodes[(nodes["role"] == "client") & (nodes["file"] != "")]
+    keys = [looked[key] for key in _KEYS]
+    return pd.DataFrame(
+        {
+            f"{state}_files": (looked["file"] == state).groupby(keys, sort=True).sum().astype(float)
+            for state in FILE_STATES
+        }
+    )
 
 
 def initiative(nodes: pd.DataFrame) -> pd.DataFrame:

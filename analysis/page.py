@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from analysis import steps_report, tables, tables_of_roles
+from analysis import files_report, steps_report, tables, tables_of_roles
 from analysis.charts import Chart
 from analysis.cost import Cost, origin_cost
 from analysis.limits import origins_of
@@ -148,6 +148,7 @@ def compose(run: RunData, summary: Summary, measures: Measures, charts: Mapping[
                 *drawn("request_latency", "request_distribution"),
             ],
         ),
+        Section("files", "Files", "What the clients have on their disks", _files(summary)),
         Section(
             "steps",
             "Steps",
@@ -244,6 +245,13 @@ def _facts(summary: Summary) -> str:
         lines += f"; {origins} servers, each with such an uplink, and one origin in the swarm"
     trials = f"{summary.trial_count} trials"
     return f"File {size(summary.file_bytes)}{pieces}; {lines}; {summary.world} world; {trials}."
+
+
+def _files(summary: Summary) -> list[Block]:
+    points = summary.main_points
+    if not files_report.is_about_files(points):
+        return []
+    return [files_report.files_table([("", one) for one in points])]
 
 
 def _cost(summary: Summary) -> list[Block]:

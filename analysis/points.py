@@ -24,6 +24,7 @@ from analysis.findings import trial_keys
 from analysis.limits import trial_bounds
 from analysis.load import TRIAL_KEYS, RunData
 from analysis.metrics import (
+    client_files,
     completions,
     first_bytes,
     makespans,
@@ -35,6 +36,7 @@ from analysis.open_load import OpenLoad, Responses, gather_responses
 from analysis.requests import Requests, gather_requests
 from analysis.statistics import Spread, quantile, spread
 from analysis.steps import PointSteps, point_steps, step_times
+from testbed.replacement import FILE_STATES
 from analysis.transfers import TrialKeys
 
 POINT_KEYS = ("placement", "architecture", "clients")
@@ -101,6 +103,9 @@ class Point:
     node_host_cpu_fraction: float | None
     makespan_mean_seconds: float | None = None
     """Where chance decides how long a trial takes, this is what theory has a value for."""
+    files: Mapping[str, float] = field(default_factory=dict)
+    """How many clients had what on their disks, by `testbed.replacement.FILE_STATES`; empty where nobody
+    looked."""
     steps: PointSteps | None = None
     """Of its transactions; None where they were not recorded."""
     open_load: OpenLoad | None = None
@@ -170,6 +175,7 @@ def measure(run: RunData) -> Measures:
         waste(nodes),
         churn(nodes, run.piece_bytes),
         trial_burdens(burdens),
+        client_files(nodes),
         cpu_seconds_per_gigabyte(samples, nodes, run.file_bytes),
     ]
     trials = pd.concat(parts, axis=1).sort_index()
@@ -255,6 +261,7 @@ def gather(
                 churn=read_churn(trials),
                 generator_cpu_fraction=_most(trials["generator_cpu_fraction"]),
                 node_host_cpu_fraction=_most(trials["node_host_cpu_fraction"]),
+                files=_files(values),
                 steps=measures.steps.get(identity),
                 open_load=open_load.pool(
                     responses.get(identity, ()), run.scenario, run.file_bytes
@@ -319,6 +326,11 @@ def _sharing(values: Mapping[str, float | None], prefix: str) -> Sharing:
         values[f"{prefix}gini"],
         values[f"{prefix}jain"],
     )
+
+
+def _files(values: Mapping[str, float | None]) -> dict[str, float]:
+    found = {state: values[f"{state}_files"] for state in FILE_STATES}
+    return {state: count for state, count in found.items() if count is not None}
 
 
 def _median(values: pd.Series) -> float | None:

@@ -27,6 +27,11 @@ from analysis.thresholds import ThresholdResult, judge
 from analysis.verdict import answer, answer_for_one_arm, overhead_note, servers_note
 from testbed.scenario import Scenario
 
+LOAD_NOTE = (
+    "The formula is the mean of runs without end. A run as long as this scatters around it, which the "
+    "comparison with its own arrivals does not."
+)
+
 EXIT_DONE, EXIT_MISSED, EXIT_UNTRUSTED = 0, 1, 3
 
 
@@ -245,10 +250,7 @@ def load_note(scenario: Scenario, points: Sequence[Point]) -> str:
         parting = parting_clients(scenario)
         return "" if parting is None else f"In theory it saturates at us/d = {parting:.3g} clients."
     if points and all(one.open_load is not None for one in points):
-        return (
-            "The formula is the mean of runs without end. A run as long as this scatters around it, "
-            "which the comparison with its own arrivals does not."
-        )
+        return LOAD_NOTE
     return ""
 
 

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.churn import Churn
+from analysis.files_report import is_about_files
 from analysis.limits import origins_of
 from analysis.points import Point, Quantiles, Sharing
 from analysis.statistics import Spread
 from analysis.steps import FIGURES, PointSteps
 from analysis.summary import Summary
+from testbed.replacement import FILE_STATES
 from testbed.sessions import UNINTERRUPTED
 
 #: Enough for any use of a measured number, and no `0.30000000000000004`.
@@ -26,6 +28,8 @@ OPEN_LOAD_FIGURES = (
     "mean_seconds",
     "ideal_seconds",
     "late_seconds",
+    "intended_seconds",
+    "intended_ratio",
     "formula_seconds",
 )
 
@@ -39,6 +43,7 @@ def as_dict(summary: Summary) -> dict[str, Any]:
     """Give summary.json's content."""
     found = summary.crossover
     several = len(summary.placements) > 1
+    with_files = is_about_files(summary.points)
     with_steps = any(one.steps for one in summary.points)
     by_chance = origins_of(summary.scenario) > 1
     with_churn = summary.scenario.has_outages or summary.scenario.sessions != UNINTERRUPTED
@@ -50,6 +55,7 @@ def as_dict(summary: Summary) -> dict[str, Any]:
         "points": [
             _point(one, with_placement=several)
             | (_steps(one.steps) if with_steps else {})
+            | ({"files": {state: one.files.get(state) for state in FILE_STATES}} if with_files else {})
             | (_churn(one) if with_churn else {})
             | (_load(one) if summary.is_about_load else {})
             | ({"makespan_mean_seconds": _short(one.makespan_mean_seconds)} if by_chance else {})
@@ -124,8 +130,7 @@ def _load(point: Point) -> dict[str, Any]:
     found, closed, knee = point.open_load, point.closed_load, point.knee
     return {
         "open_load": {
-            name: None if found is None else _short(getattr(found, name))
-            for name in OPEN_LOAD_FIGURES
+            name: None if found is None else _short(getattr(found, name)) for name in OPEN_LOAD_FIGURES
         },
         "processor_sharing_ratio": None if found is None else _short(found.ratio),
         "downloads": None if closed is None else closed.downloads,

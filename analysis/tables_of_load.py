@@ -61,16 +61,18 @@ def _open_table(heading: str, named: Sequence[tuple[str, Point]]) -> Table:
             seconds(found.ideal_seconds),
             number(found.ratio),
             seconds(found.late_seconds),
+            number(found.intended_ratio),
             seconds(found.formula_seconds),
         )
         for name, point in named
         if (found := point.open_load) is not None
     ]
-    columns = (heading, "requests", "rho", "measured", "exact", "ratio", "late", "formula")
+    columns = (heading, "requests", "rho", "measured", "exact", "ratio", "late", "as due", "formula")
     caption = (
         "Mean time of a request under open load: measured, under exact processor sharing of the "
-        "recorded arrivals, their ratio, how much of both is delay before a request was made, and the "
-        "formula E[S]/(1 - rho)."
+        "recorded arrivals, their ratio, and how much of both is delay before a request was made; as due: "
+        "the ratio to exact sharing of the arrivals as they were meant, which has that delay in the measured "
+        "time only; and the formula E[S]/(1 - rho)."
     )
     return Table(caption, columns, rows)
 

@@ -15,6 +15,7 @@ from analysis import wording
 from analysis.churn import Churn
 from analysis.points import Point
 from analysis.steps import FIGURES
+from testbed.replacement import FILE_STATES
 from testbed.thresholds import Threshold
 
 Reading = Callable[[Point], float | None]
@@ -31,6 +32,10 @@ def _of_step(step: str, figure: str, point: Point) -> float | None:
         return None
     value: float | None = getattr(point.steps.spreads[step], figure)
     return value
+
+
+def _of_files(state: str, point: Point) -> float | None:
+    return point.files.get(state)
 
 
 def _of_steps(name: str, point: Point) -> float | None:
@@ -72,6 +77,7 @@ METRICS: Mapping[str, Reading] = {
         for step in FIGURES
         for figure in ("least", "p50", "p90")
     },
+    **{f"{state}_files": partial(_of_files, state) for state in FILE_STATES},
     **{name: partial(_of_steps, name) for name in ("sum_error", "cached_fraction")},
     "processor_sharing_ratio": lambda point: point.open_load.ratio if point.open_load else None,
     "served_bytes_per_second": lambda point: (

@@ -23,7 +23,7 @@ MEGABYTE = 1_000_000
 
 #: Longest wait for a crowd, in multiples of its bound, and seconds beyond.
 PATIENCE = 3.0
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 #: Between the order and the start: every process must have read it.
 START_SECONDS = 0.5

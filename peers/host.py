@@ -41,8 +41,8 @@ REPORT_SECONDS = 0.5
 GRANTS = 4
 UNSHAPED_GRANTS = 8
 
-#: Nor how far away they are: 16 blocks on their way from one peer fill 10 Mbit/s at 200 ms. Without limits
-#: of our own 64: with those of a piece, no more than the 250 that others take unless they say so.
+#: Nor how far away they are: 16 blocks on their way from one peer fill 10 Mbit/s at 200 ms. Without a
+#: limit of our own 64: with those of a piece, no more than the 250 that others take unless they say so.
 REQUEST_AHEAD_BLOCKS = 16
 UNPACED_REQUEST_AHEAD_BLOCKS = 64
 

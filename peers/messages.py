@@ -169,12 +169,14 @@ class Block(msgspec.Struct, frozen=True, gc=False):
 
 
 class RequestRun(msgspec.Struct, frozen=True, gc=False):
-    """Requests for blocks that follow each other: of `BLOCK_BYTES` each, the last may be shorter."""
+    """Requests for blocks that follow each other: of `BLOCK_BYTES` each, the last may be shorter.
+
+    `begin` is a multiple of `BLOCK_BYTES`, `length` that of all of them.
+    """
 
     piece: int
     begin: int
     length: int
-    """Of all of them."""
 
     payload_bytes: ClassVar[int] = 0
 
@@ -192,7 +194,7 @@ class RequestRun(msgspec.Struct, frozen=True, gc=False):
 class BlockRun(msgspec.Struct, frozen=True, gc=False):
     """Blocks that follow each other: of `BLOCK_BYTES` each, the last may be shorter.
 
-    `payload` has exactly `length` bytes: those of all of them.
+    `begin` is a multiple of `BLOCK_BYTES`. `payload` has exactly `length` bytes: those of all of them.
     """
 
     piece: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from urllib.parse import quote
 from servers.choice import OriginChoice
 from servers.downloader import HTTP_WIRE, Downloader
 from servers.envelope import Envelope
-from servers.files import OneFile
+from servers.files import Directory, Files, OneFile
 from servers.manner import Manner
 from servers.methods import Methods
 from servers.node import BLOCK_BYTES, FileHost
@@ -23,6 +24,8 @@ from testbed.cast import Known, Place, origin_and_clients
 from testbed.content import Content
 from testbed.errors import LocalMisuse
 from testbed.node import Node
+from testbed.outages import NEVER
+from testbed.replacement import new_version
 from testbed.scenario import Scenario
 from testbed.storage import FileStorage, Storage
 from testbed.wire import Wire
@@ -47,6 +50,8 @@ class ServerCast:
         self._clients = clients
         self._seed = f"{seed} {clients}"
         self._hashes = hashes
+        self._replaces = scenario.origin_replaces_file != NEVER
+        self._scenario_seed = scenario.seed
         self._choice: OriginChoice | None = None
 
     @property
@@ -76,8 +81,7 @@ class ServerCast:
         expected = self._content.sha256_of_first(storage.size_bytes) if self._hashes else None
         path = "/" + quote(self._content.name)
         number, file_bytes = int(place.node_id), self._content.size_bytes
-        at_end = self._settings.verifying == "at the end"
-        manner = Manner(verifies_at_end=at_end, clock=self._step_clock())
+        manner = self._manner()
         if self._settings.origins == 1:
             return Downloader(known["origin"][0], path, storage, expected, number, file_bytes, manner)
         if self._choice is None:
@@ -87,7 +91,7 @@ class ServerCast:
 
     def _host(self, storage: Storage, block_bytes: int | None) -> FileHost:
         settings = self._settings
-        reading = Reading(OneFile(self._content.name, storage, self._content.sha256[:32]))
+        reading = Reading(self._files(storage))
         methods: Methods = {"GET": reading, "HEAD": reading}
         envelope = Envelope(time.time if self._hashes else None)
         clock = self._step_clock()
@@ -108,6 +112,26 @@ class ServerCast:
             settings.sharing,
             block_bytes,
             settings.service_delay_seconds,
+        )
+
+    def _files(self, storage: Storage) -> Files:
+        """What a host serves: the file it has open, or where that is to be replaced, its folder."""
+        if self._replaces and isinstance(storage, FileStorage) and storage.path is not None:
+            return Directory(storage.path.parent)
+        return OneFile(self._content.name, storage, self._content.sha256[:32])
+
+    def _manner(self) -> Manner:
+        settings = self._settings
+        replacement = None
+        if self._replaces and self._hashes:
+            content = new_version(self._content.size_bytes, self._scenario_seed)
+            replacement = hashlib.sha256(content).hexdigest()
+        return Manner(
+            verifies_at_end=settings.verifying == "at the end",
+            range_bytes=settings.range_bytes,
+            if_range=settings.if_range,
+            replacement_sha256=replacement,
+            clock=self._step_clock(),
         )
 
     def _step_clock(self) -> StepClock | None:

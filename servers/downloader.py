@@ -327,7 +327,9 @@ class Downloader:
         self._retry_at = now + FIRST_PAUSE_SECONDS * 2 ** (ATTEMPTS - 1 - self._attempts_left)
         return []
 
-    def _give_up(self, reason: str, *, violation: bool = False, now: float | None = None) -> list[Effect]:
+    def _give_up(
+        self, reason: str, *, violation: bool = False, now: float | None = None
+    ) -> list[Effect]:
         """End without the file; what there is of it stays on the disk, and is put on record."""
         partial = self._observe(now, PARTIAL) if now is not None and self._received_bytes else []
         return [*partial, *self._end(Finished(False, reason), violation=violation)]

@@ -16,7 +16,7 @@ class Manner:
     range_bytes: int | None = None
     """It asks for so much at a time; None: for all that it lacks."""
     if_range: bool = True
-    """It says of which version it has the beginning, so that it gets no other's end (RFC 9110 13.1.5)."""
+    """It says of which version it has the beginning, and gets no other's end (RFC 9110 13.1.5)."""
     replacement_sha256: str | None = None
     """Of the version that replaces the file meanwhile, which is as good as the other."""
     clock: StepClock | None = None

@@ -75,6 +75,10 @@ def read_settings(values: Mapping[str, object], source: str) -> ServerSettings:
         raise table.fail(
             "page_cache", "expected record_steps = true with it, which says what came of it"
         )
+    if settings.range_bytes is not None and settings.record_steps:
+        raise table.fail(
+            "range_size", "expected record_steps = false with it: a step is of one request"
+        )
     return settings
 
 

@@ -32,7 +32,7 @@ from testbed.live_sending import SEND_BUFFER_BYTES, UNPROVED_UNSENT_BYTES, Sendi
 from testbed.node import Address, DialFailed, Node
 from testbed.sockets import limit_unsent, listen, new_socket
 from testbed.station import STALLED, Station
-from testbed.wire import Wire
+from testbed.wire import FrameBuffer, Wire
 
 EDGE = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 
@@ -78,7 +78,7 @@ class LiveWorld:
         self.stations: list[LiveStation] = []
         self.buffer = memoryview(bytearray(READ_BUFFER_BYTES))
         """What is read comes through here."""
-        self.send_buffer = memoryview(bytearray(SEND_BUFFER_BYTES))
+        self.send_buffer = FrameBuffer(SEND_BUFFER_BYTES)
         """What is sent of files and cannot leave by sendfile goes through here."""
         self.worst_lag_seconds = 0.0
         """How late the latest of the due calls was since this was last reset."""

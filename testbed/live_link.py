@@ -30,6 +30,11 @@ OUTBOX_LIMIT = 256
 #: How long a link that was hung up waits for the remote to do the same.
 CLOSE_SECONDS = 2.0
 
+#: A read of so many messages without payload is chatter: 256 KiB of four-byte messages take a second to
+#: handle. Its link has had its turn, and reads little the next time.
+CHATTER_MESSAGES = 512
+CHATTER_READ_BYTES = 4 * 1024
+
 #: How many full reads one link may do in a turn before the others get theirs.
 READS_A_TURN = 4
 
@@ -40,7 +45,7 @@ NEWS_IN = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 class LiveLink(SendingLink):
     """One end of a connection on a real socket."""
 
-    __slots__ = ("_dialled", "_end_seen", "_held", "_up", "_wire_name", "decoder")
+    __slots__ = ("_chatters", "_dialled", "_end_seen", "_held", "_up", "_wire_name", "decoder")
 
     def __init__(
         self,
@@ -59,6 +64,7 @@ class LiveLink(SendingLink):
         self._up = False
         self._end_seen = False
         self._held: tuple[list[Message], int] | None = None
+        self._chatters = False
         station.world.open_links.add(self)
         station.world.watch(sock, self.on_news)
 
@@ -131,6 +137,8 @@ class LiveLink(SendingLink):
         shaped = station.shaped_down and not self._closing
         buffer = station.world.buffer
         limit = SHAPED_READ_BYTES if shaped else len(buffer)
+        if self._chatters:
+            limit = CHATTER_READ_BYTES
         shortcut = station.shortcut
         for _ in range(READS_A_TURN):
             if not self._readable or self._held is not None or self.fileno < 0:
@@ -156,6 +164,8 @@ class LiveLink(SendingLink):
             if shortcut is not None and not self.outbox and not self._closing and shortcut(self, data):
                 continue
             self._take(data, shaped)
+            if self._chatters:
+                break
         if self._readable and self._held is None:
             station.world.read_soon(self)
 
@@ -173,6 +183,7 @@ class LiveLink(SendingLink):
         for message in messages:
             payload += message.payload_bytes
         ledger.downloaded_payload_bytes += payload
+        self._chatters = not payload and len(messages) > CHATTER_MESSAGES
         if self._closing:
             ledger.discarded_payload_bytes += payload
             return

@@ -247,10 +247,10 @@ class SendingLink(Link):
         """Send once. False: the kernel took less than it was offered, and will say when it has room."""
         first = self.outbox[0][0]
         if isinstance(first, FramedSlice):
-            framed = first.read(self.station.world.send_buffer)
+            framed, offered = first.read(self.station.world.send_buffer)
             sent = self.sock.sendmsg(framed)
             self._account(sent)
-            return sent == sum(map(len, framed))
+            return sent == offered
         if isinstance(first, FileSlice):
             if not self._corked and first.nbytes >= CORK_FROM_BYTES:
                 self._corked = cork(self.sock, on=True)

@@ -1,9 +1,9 @@
-"""The origin's file is replaced while it is being distributed: a sentence of a scenario, and what it does.
+"""The origin's file is replaced while it is distributed: a sentence of a scenario, and what it does.
 
 | `origin_replaces_file` | Meaning |
 | --- | --- |
 | `never` | it stays as it is |
-| `after 0.5 copies` | once its uplink could have sent half of the file, a new version is renamed over it |
+| `after 0.5 copies` | once its uplink could have sent half of it, a new version is renamed over it |
 | `after 0.5 s` | that long after the first client was due |
 | `after 0.5 copies, in place` | the new version is written over the old one, byte by byte |
 
@@ -34,8 +34,8 @@ WHOLE, REPLACED, PARTIAL, MIXED, WRONG, NONE = (
     "none",
 )
 FILE_STATES = (WHOLE, REPLACED, PARTIAL, MIXED, WRONG, NONE)
-"""What may lie on a client's disk in the end: the file; the version that replaced it, whole; some of the
-file and holes; some of either version; anything else; nothing."""
+"""What may lie on a client's disk in the end: the file; the version that replaced it, whole; some of
+one version and holes; some of either version; anything else; nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ class Scenario:
 
     @property
     def has_outages(self) -> bool:
-        """Whether those on whom the others rely leave, move or change, so that clients may go without."""
+        """Whether those on whom others rely leave, move or change, so that clients may go without."""
         sentences = (
             self.origin_leaves,
             self.origin_moves,

@@ -56,8 +56,10 @@ class Storage(Protocol):
 class FileStorage:
     """A file on disk. Reads are `FileSlice`s: the world takes the bytes when they leave."""
 
-    def __init__(self, descriptor: int, size_bytes: int) -> None:
+    def __init__(self, descriptor: int, size_bytes: int, path: Path | None = None) -> None:
         self._descriptor = descriptor
+        self.path = path
+        """Where it was opened, if it was opened by a path."""
         self.size_bytes = size_bytes
 
     @classmethod
@@ -69,7 +71,7 @@ class FileStorage:
         """
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            return cls(descriptor, os.fstat(descriptor).st_size)
+            return cls(descriptor, os.fstat(descriptor).st_size, path)
         except OSError as error:
             raise StorageFault(f"{path}: {error.strerror}") from error
 

@@ -7,10 +7,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from itertools import islice
 from typing import Protocol
 
 from testbed.node import FileSlice, Message
+
+
+class FrameBuffer:
+    """Memory that framed slices are read into on their way out, cut into frames beforehand."""
+
+    def __init__(self, size_bytes: int) -> None:
+        self.whole = memoryview(bytearray(size_bytes))
+        self._cut: dict[int, list[memoryview]] = {}
+
+    def frames_of(self, frame_bytes: int) -> list[memoryview]:
+        """Give it in frames of this size, as many as fit."""
+        frames = self._cut.get(frame_bytes)
+        if frames is None:
+            starts = range(0, self.whole.nbytes - frame_bytes + 1, frame_bytes)
+            frames = [self.whole[start : start + frame_bytes] for start in starts]
+            self._cut[frame_bytes] = frames
+        return frames
 
 
 class FramedSlice:
@@ -48,31 +64,36 @@ class FramedSlice:
         self.sent_bytes += taken_bytes
         return self._content_before(self.sent_bytes) - before
 
-    def read(self, buffer: memoryview) -> list[bytes | memoryview]:
+    def read(self, buffer: FrameBuffer) -> tuple[list[bytes | memoryview], int]:
         """Read on into a buffer that is lent, and give what to send next: heads, and parts of it.
+
+        Returns:
+          What to send, and how many bytes that is.
 
         Raises:
           OSError: the file cannot be read, or was truncated.
         """
         frame, within = divmod(self.sent_bytes, self.head_bytes + self.frame_bytes)
         skipped = max(0, within - self.head_bytes)
-        start = frame * self.frame_bytes + skipped
         content = self.content
-        buffer = buffer[: content.nbytes - start]
-        if os.preadv(content.file, [buffer], content.offset + start) != buffer.nbytes:
+        # Every frame lies at the same place of the buffer, whatever of the first has left.
+        frames = buffer.frames_of(self.frame_bytes)
+        heads = self.heads[frame : frame + len(frames)]
+        whole = min(content.nbytes - frame * self.frame_bytes, len(heads) * self.frame_bytes)
+        room = buffer.whole[skipped:whole]
+        start = content.offset + frame * self.frame_bytes + skipped
+        if os.preadv(content.file, [room], start) != room.nbytes:
             raise OSError("file was truncated")
-        parts: list[bytes | memoryview] = []
-        if within < self.head_bytes:
-            parts.append(self.heads[frame][within:])
-        at = self.frame_bytes - skipped
-        parts.append(buffer[:at])
-        for head in islice(self.heads, frame + 1, None):
-            if at >= buffer.nbytes:
-                break
-            parts.append(head)
-            parts.append(buffer[at : at + self.frame_bytes])
-            at += self.frame_bytes
-        return parts
+        parts: list[bytes | memoryview] = [b""] * (2 * len(heads))
+        parts[::2] = heads
+        parts[1::2] = frames[: len(heads)]
+        last = (len(heads) - 1) * self.frame_bytes
+        if whole - last < self.frame_bytes:
+            parts[-1] = buffer.whole[last:whole]
+        if within:
+            parts[0] = heads[0][within:]
+            parts[1] = parts[1][skipped:]
+        return parts, whole + len(heads) * self.head_bytes - within
 
 
 Part = bytes | bytearray | memoryview | FileSlice | FramedSlice

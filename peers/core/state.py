@@ -79,7 +79,7 @@ class PeerConfig:
     unchoke_slots: int = 4
     """Peers served at a time where that is by unchoke slots (BEP 3 says four)."""
     in_runs: bool = False
-    """It asks for blocks that follow each other, and sends them, in one message: where no line paces."""
+    """Blocks that follow each other are asked for, and sent, in one message: where no line paces."""
     returns_grants: bool = True
     """It says NOT INTERESTED while all that it lacks is on its way already, so that an unchoke for one
     piece goes to somebody else at once. One that lasts is kept."""

@@ -17,7 +17,7 @@ from peers.messages import (
     Port,
     RequestRun,
 )
-from peers.torrent import BLOCK_BYTES
+from peers.torrent import BLOCK_BYTES, MAX_PIECE_BYTES
 from peers.wire.frames import (
     BITFIELD_ID,
     BLOCK_HEADER,
@@ -42,6 +42,9 @@ from testbed.node import FileSlice, Message
 from testbed.wire import FramedSlice, Part
 
 Encoder = Callable[[Any], Sequence[Part]]
+
+#: Where the blocks of a piece begin, packed.
+_BEGINS = [LENGTH.pack(begin) for begin in range(0, MAX_PIECE_BYTES, BLOCK_BYTES)]
 
 
 def encode(message: Message) -> Sequence[Part]:
@@ -90,28 +93,27 @@ def _encode_have_many(message: HaveMany) -> Sequence[Part]:
     return (b"".join([pack(5, HAVE_ID, have.piece) for have in message.each()]),)
 
 
+def _heads_of_run(message: RequestRun | BlockRun, prefix: int, kind: int) -> tuple[list[bytes], int]:
+    """Give prefix, id, piece and begin of each frame but the last, and where that one begins."""
+    first = message.begin // BLOCK_BYTES
+    last = first + (message.length - 1) // BLOCK_BYTES
+    same = HEAD_AND_INDEX.pack(prefix, kind, message.piece)
+    return [same + begin for begin in _BEGINS[first:last]], last * BLOCK_BYTES
+
+
 def _encode_requests(message: RequestRun) -> Sequence[Part]:
-    pack, piece = HEAD_AND_SPAN.pack, message.piece
-    last = message.begin + message.length
-    return (
-        b"".join(
-            [
-                pack(13, REQUEST_ID, piece, begin, min(BLOCK_BYTES, last - begin))
-                for begin in range(message.begin, last, BLOCK_BYTES)
-            ]
-        ),
-    )
+    heads, begin = _heads_of_run(message, 13, REQUEST_ID)
+    length = message.begin + message.length - begin
+    heads.append(HEAD_AND_SPAN.pack(13, REQUEST_ID, message.piece, begin, BLOCK_BYTES)[:-4])
+    return (LENGTH.pack(BLOCK_BYTES).join(heads) + LENGTH.pack(length),)
 
 
 def _encode_blocks(message: BlockRun) -> Sequence[Part]:
-    payload, piece = message.payload, message.piece
+    payload = message.payload
     if (len(payload) if isinstance(payload, bytes) else payload.nbytes) != message.length:
         raise LocalMisuse(f"blocks of {message.length} bytes have a payload of another length")
-    pack, last = BLOCK_HEADER.pack, message.end
-    heads = [
-        pack(9 + min(BLOCK_BYTES, last - begin), BLOCK_ID, piece, begin)
-        for begin in range(message.begin, last, BLOCK_BYTES)
-    ]
+    heads, begin = _heads_of_run(message, 9 + BLOCK_BYTES, BLOCK_ID)
+    heads.append(BLOCK_HEADER.pack(9 + message.end - begin, BLOCK_ID, message.piece, begin))
     if isinstance(payload, FileSlice):
         return (FramedSlice(payload, heads, BLOCK_BYTES),)
     view = memoryview(payload)

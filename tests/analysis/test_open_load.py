@@ -95,3 +95,20 @@ def test_runs_without_open_load_are_not_read(tmp_path: Path):
     manifest = {"scenario": scenario.to_dict(), "world": "simulated"}
     run = prepare(Run(folder=tmp_path, manifest=manifest, **frames_of([record])))
     assert gather_responses(run, {("origin apart", "server", 2, 0)}) == {}
+
+
+def test_a_late_request_is_held_against_when_it_was_made_and_when_it_was_meant(tmp_path):
+    """A second late: 1/32 s of service from when it was made; as it was meant, all of it is excess."""
+    scenario = open_scenario(clients=(2,), arrivals="every 9 s")
+    record = simulate(make_plan(scenario, "server", 2, tmp_path)).record
+    frames = frames_of([record])
+    frames["transfers"]["scheduled_seconds"] -= 1.0
+    run = prepare(
+        Run(folder=tmp_path, manifest={"scenario": scenario.to_dict(), "world": "simulated"}, **frames)
+    )
+    (responses,) = gather_responses(run, {("origin apart", "server", 2, 0)}).values()
+    found = pool([responses], scenario, 16 * KIB)
+    assert found is not None
+    assert found.late_seconds == pytest.approx(1)
+    assert found.ratio == pytest.approx(1, abs=0.01)
+    assert found.intended_ratio == pytest.approx((1 + 1 / 32) * 32, rel=0.01)

@@ -21,6 +21,8 @@ from loadtests.control import (
     FrameDecoder,
     FrameError,
     Join,
+    Leave,
+    Move,
     Prepared,
     Progress,
     Ready,
@@ -38,16 +40,21 @@ node_ids = st.integers(0, 2**40)
 seconds = st.floats(0, 1e9)
 addresses = st.tuples(st.text(max_size=15), st.integers(0, 65535))
 lists = st.lists(node_ids, max_size=5)
+moved = st.dictionaries(node_ids, st.lists(addresses, max_size=2), max_size=2)
 
 orders = st.one_of(
-    st.builds(SetUp, lists, st.dictionaries(st.sampled_from(["origin", "tracker"]), addresses)),
+    st.builds(
+        SetUp, lists, st.dictionaries(st.sampled_from(["origin", "tracker"]), st.lists(addresses))
+    ),
     st.builds(Begin, seconds),
     st.builds(Start, lists),
     st.builds(AwaitAnnouncement, node_ids),
     st.builds(Join, node_ids, seconds),
     st.builds(Drain, seconds),
     st.builds(Verify),
-    st.builds(Collect, st.dictionaries(node_ids, addresses, max_size=4)),
+    st.builds(Leave, st.dictionaries(node_ids, seconds, max_size=4)),
+    st.builds(Move, st.dictionaries(node_ids, seconds, max_size=4)),
+    st.builds(Collect, st.dictionaries(node_ids, addresses, max_size=4), moved),
 )
 reports = st.one_of(
     st.builds(Prepared),
@@ -57,7 +64,7 @@ reports = st.one_of(
         Finished, node_ids, st.booleans(), st.text(), seconds, seconds, st.none() | seconds, node_ids
     ),
     st.builds(Progress, node_ids, node_ids),
-    st.builds(Drained, st.booleans()),
+    st.builds(Drained, st.booleans(), moved),
     st.builds(Verified, lists),
     st.builds(Crashed, st.text()),
 )

@@ -28,6 +28,7 @@ from peers.torrent_making import make
 from peers.udp_link import PeerStation
 from peers.wire import PeerWire
 from testbed.live import LiveWorld
+from testbed.live_link import CHATTER_READ_BYTES
 from testbed.sockets import raise_open_file_limit
 
 pytestmark = [pytest.mark.sockets, pytest.mark.trio]
@@ -186,6 +187,26 @@ async def test_a_flood_of_requests_ends_its_link_and_others_are_served(tmp_path)
             await ended(stream)
         assert seed.violations == {"flood of requests": 1}
         assert await seed.serves(1)
+
+
+async def test_who_chatters_without_end_gets_a_little_of_each_turn(tmp_path):
+    async with seeding(tmp_path) as seed, await seed.introduced() as stream:
+
+        async def chatter() -> None:
+            while True:
+                await stream.send_all(bytes(1 << 20))  # A quarter of a million keep-alives.
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(chatter)
+            world, ledger = seed.world, seed.station.ledger
+            while ledger.downloaded_wire_bytes < 1 << 19:
+                await trio.lowlevel.checkpoint()
+            turns, heard_bytes = world.turn, ledger.downloaded_wire_bytes
+            assert await seed.serves(1)
+            turns, heard_bytes = world.turn - turns, ledger.downloaded_wire_bytes - heard_bytes
+            nursery.cancel_scope.cancel()
+        # Once it has no more than chatter in a whole buffer, and what the other said comes on top.
+        assert heard_bytes < (turns + 1) * CHATTER_READ_BYTES + (1 << 18)
 
 
 async def download(seed: Seed, folder: Path, host: str, seconds: float = SECONDS, rate=1e9) -> Outcome:

@@ -14,7 +14,7 @@ from peers.wire import PeerWire, encode
 from peers.wire.runs import LANDING_BYTES
 from testbed.errors import LocalMisuse, ProtocolViolation
 from testbed.node import FileSlice, Message
-from testbed.wire import FramedSlice
+from testbed.wire import FrameBuffer, FramedSlice
 from tests.peers.test_wire import HANDSHAKE, after_handshake, feed_all, join, split_at, stream_of
 
 PIECE_BYTES = 4 * BLOCK_BYTES
@@ -134,9 +134,11 @@ def test_a_run_leaves_a_file_whole_however_little_the_kernel_takes(
     run = m.BlockRun(3, begin, length, FileSlice(content_file, begin, length))
     [part] = encode(run)
     assert isinstance(part, FramedSlice)
-    buffer, left, content_bytes = memoryview(bytearray(40_000)), bytearray(), 0
+    buffer, left, content_bytes = FrameBuffer(40_000), bytearray(), 0
     while part.sent_bytes < part.nbytes:
-        offered = b"".join(part.read(buffer))[:taken_bytes]
+        parts, offered_bytes = part.read(buffer)
+        assert offered_bytes == sum(map(len, parts))
+        offered = b"".join(parts)[:taken_bytes]
         left += offered
         content_bytes += part.account(len(offered))
     in_memory = m.BlockRun(3, begin, length, CONTENT[begin : begin + length])
@@ -150,4 +152,4 @@ def test_a_file_that_was_truncated_gives_no_bytes(content_file):
     [part] = encode(run)
     os.ftruncate(content_file, PIECE_BYTES - 1)
     with pytest.raises(OSError, match="truncated"):
-        part.read(memoryview(bytearray(PIECE_BYTES)))
+        part.read(FrameBuffer(PIECE_BYTES))

@@ -8,6 +8,7 @@ import pytest
 
 from servers.downloader import ATTEMPTS, Downloader
 from servers.http1 import Body, ResponseHead, find
+from servers.manner import Manner
 from testbed.node import (
     Dial,
     DialFailed,
@@ -246,3 +247,82 @@ def test_download_ends_up_on_disk(tmp_path):
     take(node, Body(CONTENT[7:]))
     storage.close()
     assert (tmp_path / "copy").read_bytes() == CONTENT
+
+
+# --- A part at a time -----------------------------------------------------------------------
+
+PART = 1000
+OTHER = bytes(reversed(CONTENT))
+OTHER_SHA256 = hashlib.sha256(OTHER).hexdigest()
+
+
+def in_parts(storage, **manner: object):
+    return Downloader(ORIGIN, "/file", storage, SHA256, manner=Manner(range_bytes=PART, **manner))
+
+
+def part(offset, etag='"v1"'):
+    last = min(offset + PART, SIZE) - 1
+    return ResponseHead(206, (("Content-Range", f"bytes {offset}-{last}/{SIZE}"), ("ETag", etag)))
+
+
+def take_part(node, offset, content=CONTENT, etag='"v1"'):
+    """Give a part, and get what is asked for next."""
+    take(node, part(offset, etag))
+    return take(node, Body(content[offset : offset + PART]))
+
+
+def test_file_is_asked_for_in_parts_on_one_connection(storage):
+    node = in_parts(storage)
+    request = start(node)
+    assert find(request.headers, "range") == "bytes=0-999"
+    assert find(request.headers, "if-range") is None
+    (send,) = take_part(node, 0)
+    assert find(send.message.headers, "range") == "bytes=1000-1999"
+    assert find(send.message.headers, "if-range") == '"v1"'
+    for offset in range(PART, SIZE - PART, PART):
+        effects = take_part(node, offset)
+    assert find(effects[0].message.headers, "range") == f"bytes={SIZE // PART * PART}-"
+    assert Finished(True) in take_part(node, SIZE // PART * PART)
+    assert bytes(storage.content) == CONTENT
+    assert node.tally.requests_made == SIZE // PART + 1
+
+
+def test_other_version_of_which_we_have_no_beginning_is_taken_whole(storage):
+    node = in_parts(storage, replacement_sha256=OTHER_SHA256)
+    start(node)
+    take_part(node, 0)
+    take(node, whole('"v2"'))
+    assert Finished(True) in take(node, Body(OTHER))
+    assert bytes(storage.content) == OTHER
+    assert node.tally.wasted_payload_bytes == PART
+
+
+def test_without_if_range_the_end_of_another_version_is_put_to_the_beginning(storage):
+    node = in_parts(storage, replacement_sha256=OTHER_SHA256, if_range=False)
+    start(node)
+    (send,) = take_part(node, 0)
+    assert find(send.message.headers, "if-range") is None
+    for offset in range(PART, SIZE, PART):
+        effects = take_part(node, offset, OTHER, '"v2"')
+    assert bytes(storage.content) == CONTENT[:PART] + OTHER[PART:]
+    assert effects[0].transfer.outcome == "mixed"
+    assert Finished(False, "mixed") in effects
+
+
+def test_answer_for_another_part_is_refused(storage):
+    node = in_parts(storage)
+    start(node)
+    assert Finished(False, "answer is for another range") in take(node, rest(0))
+
+
+def test_what_there_is_when_a_host_does_not_come_back_is_on_record_as_partial(node):
+    start(node)
+    take(node, whole())
+    take(node, Body(CONTENT[:1000]))
+    effects = node.handle(LinkDown(LinkId(1), "reset"), 3.0)
+    while not effects or not isinstance(effects[0], Observe):
+        node.handle(Woken(), node.deadline)
+        effects = node.handle(DialFailed(ORIGIN, "http", "refused"), 4.0)
+    transfer = effects[0].transfer
+    assert (transfer.outcome, transfer.payload_bytes) == ("partial", 1000)
+    assert effects[1] == Finished(False, "refused")

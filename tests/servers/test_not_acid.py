@@ -8,11 +8,22 @@ a client must use. A swarm refuses both by its hashes.
 from __future__ import annotations
 
 import http.client
+import math
 import os
 
 import pytest
+import trio
 
 from peers.torrent_making import make
+from servers.build import ServerCast
+from testbed.content import made_up
+from testbed.link import Pacer
+from testbed.links import Links
+from testbed.live import LiveWorld
+from testbed.replacement import new_version, parse_replacement, state_of
+from testbed.scenario import Scenario
+from testbed.sockets import loopback_host
+from testbed.storage import FileStorage
 from tests.servers.running import HostProcess, fetch
 
 pytestmark = pytest.mark.sockets
@@ -139,3 +150,79 @@ def test_response_under_way_is_of_the_version_that_was_opened(start_host, root):
     replace(root, NEW)
     assert begun + response.read() == OLD
     connection.close()
+
+
+# --- The same in a trial: the suite's own client, and what is then on its disk --------------
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize(
+    ("sentence", "servers", "found"),
+    [
+        ("after 1 copies", {"range_size": "64 KiB", "if_range": False}, "mixed"),
+        ("after 1 copies", {"range_size": "64 KiB"}, "replaced"),
+        ("after 1 copies, in place", {}, "mixed"),
+        ("after 1 copies", {}, "whole"),
+    ],
+)
+async def test_client_of_a_trial_ends_with(nursery, tmp_path, sentence, servers, found):
+    content = made_up(tmp_path, 512 * 1024, seed=3)
+    rate = 4.0 * 1024 * 1024
+    scenario = Scenario(
+        name="x",
+        clients=(1,),
+        seed=5,
+        links=Links(origin_uplink_bytes_per_second=rate, burst_seconds=0.002),
+        tables={"servers": servers, "peers": {}},
+        worlds=("live",),
+        origin_replaces_file=sentence,
+    )
+    cast = ServerCast(scenario, content, clients=1, seed=1)
+    origin, client = cast.places
+    path = tmp_path / "origin" / content.name
+    path.parent.mkdir()
+    path.write_bytes(content.path.read_bytes())
+    ours, theirs = FileStorage.empty(tmp_path / "copy", content.size_bytes), FileStorage.of(path)
+    world = LiveWorld()
+    await nursery.start(world.run)
+    host = world.add(
+        cast.node(origin, {}, theirs),
+        (loopback_host(origin.node_id), 0),
+        cast.wires,
+        accepts=origin.accepts,
+        uplink=Pacer(rate, 0.002),
+        downlink=Pacer(math.inf),
+    )
+    station = world.add(
+        cast.node(client, {"origin": [host.address]}, ours),
+        (loopback_host(client.node_id), 0),
+        cast.wires,
+        accepts=None,
+        uplink=Pacer(math.inf),
+        downlink=Pacer(math.inf),
+    )
+    replacement = parse_replacement(sentence)
+    assert replacement is not None
+    version = new_version(content.size_bytes, scenario.seed)
+    done, replaced = trio.Event(), trio.Event()
+
+    def replace_when_some_has_arrived():
+        if station.ledger.downloaded_payload_bytes < 130_000:
+            world.call_at(world.now() + 0.001, replace_when_some_has_arrived)
+            return
+        replacement.carry_out(path, version)
+        replaced.set()
+
+    station.on_finished = lambda _: done.set()
+    host.start(0.0)
+    station.start(0.0)
+    replace_when_some_has_arrived()
+    with trio.fail_after(20):
+        await done.wait()
+        assert await world.drain(10)
+    assert replaced.is_set()
+    assert state_of(tmp_path / "copy", content.path, version) == found
+    assert station.ledger.verified is (found != "mixed")
+    assert station.transfers[0].outcome == ("mixed" if found == "mixed" else "ok")
+    ours.close()
+    theirs.close()

@@ -85,8 +85,8 @@ def test_simulated_host_notes_when_it_had_received_found_and_sent(content, stora
 class CountedStorage(FileStorage):
     """Says what was asked of the page cache."""
 
-    def __init__(self, descriptor, size_bytes) -> None:
-        super().__init__(descriptor, size_bytes)
+    def __init__(self, descriptor, size_bytes, path=None) -> None:
+        super().__init__(descriptor, size_bytes, path)
         self.asked = []
 
     def forget(self):
@@ -120,7 +120,15 @@ def test_page_cache_without_a_record_of_what_came_of_it_is_refused():
 
 @pytest.mark.parametrize(
     "table",
-    [{"record_steps": 1}, {"page_cache": "hot"}, {"verifying": "never"}, {"service_delay": 20}],
+    [
+        {"record_steps": 1},
+        {"page_cache": "hot"},
+        {"verifying": "never"},
+        {"service_delay": 20},
+        {"range_size": "0 B"},
+        {"range_size": "1 KiB", "record_steps": True},
+        {"if_range": "yes"},
+    ],
 )
 def test_wrong_settings_of_steps_are_refused_in_one_line(table):
     with pytest.raises(ScenarioError, match=r"\Ax\.toml: \[servers\] \w+: expected .*\Z"):

@@ -340,3 +340,16 @@ def test_a_run_of_the_first_schema_is_read_with_a_node_a_row(folder):
     edit_manifest(folder, {"schema_version": 2})
     with pytest.raises(SchemaError, match="missing or unknown: nodes"):
         load_run(folder)
+
+
+def test_a_run_of_the_second_schema_is_read_without_steps_and_states_of_files(folder):
+    later = ["sessions", "away_seconds", "rediscovery_seconds", "file"]
+    edit_table(folder, "nodes", lambda frame: frame.drop(columns=later))
+    (folder / "transactions.parquet").unlink()
+    edit_manifest(folder, {"schema_version": 2})
+    run = load_run(folder)
+    assert (run.nodes["file"] == "").all()
+    assert run.transactions.empty
+    edit_manifest(folder, {"schema_version": 3})
+    with pytest.raises(SchemaError, match="missing or unknown: away_seconds, file"):
+        load_run(folder)

@@ -23,7 +23,9 @@ OFTEN = "of 300 ms, away 200 ms"
 class Ended:
     """A trial that was run."""
 
-    def __init__(self, tmp_path: Path, architecture: Architecture, clients: int, **changes: Any):
+    def __init__(
+        self, tmp_path: Path, architecture: Architecture, clients: int, **changes: Any
+    ) -> None:
         scenario = small_scenario(**{"trial_limit_seconds": 60.0} | changes)
         trial = SimulatedTrial(make_plan(scenario, architecture, clients, tmp_path))
         self.record = trial.run(lambda progress: None)

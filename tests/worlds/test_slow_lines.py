@@ -1,4 +1,4 @@
-"""A swarm does not know how fast its lines are: on slow ones everything takes longer by the same factor."""
+"""A swarm does not know how fast its lines are: slow ones stretch everything by the same factor."""
 
 from __future__ import annotations
 
