@@ -113,7 +113,8 @@ def littles_law(
     of_all = completions["completion_seconds"] * completions["nodes"]
     expected = of_all.groupby([completions[key] for key in TRIAL_KEYS]).sum(min_count=1)
     by_trial = {trial_key(keys): rows for keys, rows in populations.groupby(list(TRIAL_KEYS))}
-    spans = {trial_key(keys): rows for keys, rows in makespans.iterrows()}
+    begins_and_ends = makespans[["first_join_seconds", "last_completion_seconds"]]
+    spans = {trial_key(keys): rows for keys, rows in begins_and_ends.iterrows()}
     findings = []
     widest = 0.0
     for keys, waited in expected.items():

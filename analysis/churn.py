@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from analysis.load import TRIAL_KEYS
+from analysis.load import TRIAL_KEYS, RunData
+from analysis.transfers import TrialKeys
+from testbed.cast import ORIGIN
+from testbed.outages import NEVER
 
 _KEYS = list(TRIAL_KEYS)
 
@@ -52,6 +56,37 @@ def churn(nodes: pd.DataFrame, piece_bytes: int | None) -> pd.DataFrame:
     pieces = frame["wasted_bytes_per_session"] / (piece_bytes or np.nan)
     of_swarm = frame.index.get_level_values("architecture") == "swarm"
     frame["wasted_pieces_per_session"] = pieces.where(of_swarm)
+    return frame
+
+
+def left_behind(run: RunData, trials: Collection[TrialKeys], finished: pd.Series) -> pd.DataFrame:
+    """Say, where the origin of a swarm left, what was out by then, and who went without nevertheless.
+
+    Args:
+      run: The raw rows.
+      trials: Which to look at.
+      finished: By trial, the share of the clients that had the whole file in the end.
+
+    Returns:
+      By trial: `pieces_out_fraction`, the share of the pieces that clients have from the origin, and
+      `left_behind_fraction`, the share of the clients that have no file though all were out. Both NaN
+      where no origin left.
+    """
+    out: dict[TrialKeys, set[int]] = {}
+    if run.scenario.origin_leaves != NEVER and run.piece_bytes:
+        columns = ["source_id", "unit", "index", "outcome"]
+        for trial, rows in run.transfers.by_trial(columns, only=trials):
+            whole = (
+                (rows["unit"] == "piece") & (rows["outcome"] == "ok") & (rows["source_id"] == ORIGIN)
+            )
+            out.setdefault(trial, set()).update(rows.loc[whole, "index"].unique())
+    pieces = -(-run.file_bytes // run.piece_bytes) if run.piece_bytes else 0
+    shares = {trial: len(seen) / pieces for trial, seen in out.items() if trial[1] == "swarm"}
+    frame = pd.DataFrame(index=finished.index)
+    frame["pieces_out_fraction"] = [shares.get(trial, np.nan) for trial in finished.index]
+    all_out = frame["pieces_out_fraction"] == 1.0
+    without = (1.0 - finished).where(all_out, 0.0)
+    frame["left_behind_fraction"] = without.where(frame["pieces_out_fraction"].notna())
     return frame
 
 

@@ -23,10 +23,10 @@ from analysis.setting import set_html, set_markdown
 from analysis.steps_report import steps_table
 from analysis.summary import LOAD_NOTE
 from analysis.tables import Rows, Table
+from analysis.tables_of_churn import is_about_leaving, leaving_table, say_leaving
 from analysis.tables_of_load import is_about_load, loads_table, say_loads
 from analysis.terminal import path_line, table_grid
 from analysis.thresholds import ThresholdResult
-from analysis.tables_of_churn import is_about_leaving, leaving_table, say_leaving
 from analysis.wording import number, seconds
 from testbed.experiments import load_experiment
 
@@ -227,10 +227,10 @@ def _note(judged: JudgedExperiment) -> str:
 def verdict(judged: JudgedExperiment) -> str:
     """Say in a sentence what the variants do to the time at the largest N."""
     points = _all_points(judged)
-    if is_about_files([one for _, one in points]):
-        return say_files(points)
     if is_about_leaving(one.summary for one in judged.variants):
         return say_leaving(points)
+    if is_about_files([one for _, one in points]):
+        return say_files(points)
     if named := steps_of(judged):
         totals = [(one.spreads["total"].p50 or 0.0, name) for name, one in named]
         ends = [f"{seconds(total)} ({name})" for total, name in (min(totals), max(totals))]
@@ -309,12 +309,12 @@ def on_a_terminal(judged: JudgedExperiment) -> RenderableType:
     table = loads_table(judged) if is_about_load(judged) else side_by_side(judged)
     table = steps_table(named, least=False) if named else table
     points = _all_points(judged)
-    if is_about_files([one for _, one in points]):
-        table = files_table([(f"{name}: ", one) for name, one in points])
-    elif is_about_leaving(one.summary for one in judged.variants):
+    if is_about_leaving(one.summary for one in judged.variants):
         table = leaving_table(points)
+    elif is_about_files([one for _, one in points]):
+        table = files_table([(f"{name}: ", one) for name, one in points])
     parts: list[RenderableType] = [
-        table_grid(table, leave_out={"fluid bound", "transactions", "miss", "in page cache"})
+        table_grid(table, leave_out={"fluid bound", "transactions", "miss", "in page cache", "waste"})
     ]
     shown, counted = conditions_at_a_glance(judged)
     if counted:

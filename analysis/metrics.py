@@ -155,6 +155,17 @@ def waste(nodes: pd.DataFrame) -> pd.Series:
     return (wasted / received.where(received > 0)).rename("wasted_fraction")
 
 
+def through_copies(nodes: pd.DataFrame, file_bytes: int) -> pd.Series:
+    """Say how many copies of the file passed through a third party, in or out, by trial.
+
+    That is a relay, through which the origin's file goes to the clients, or a tracker. NaN where there
+    is none.
+    """
+    third = nodes[nodes["role"].isin(["relay", "tracker"])]
+    passed = third["uploaded_payload_bytes"] + third["downloaded_payload_bytes"]
+    return passed.groupby([third[key] for key in _KEYS]).sum().div(file_bytes).rename("through_copies")
+
+
 def client_files(nodes: pd.DataFrame) -> pd.DataFrame:
     """Count what lay on the clients' disks in the end, by trial.
 

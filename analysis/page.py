@@ -127,6 +127,7 @@ def compose(run: RunData, summary: Summary, measures: Measures, charts: Mapping[
             "Upload burden, and what the origin sends",
             [
                 *drawn("upload_burden"),
+                tables.relay_table(summary),
                 tables.burden_table(summary),
                 *drawn("origin_traffic"),
                 *_cost(summary),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from analysis import closed_load, open_load
 from analysis.burden import node_burdens, trial_burdens
-from analysis.churn import Churn, churn, read_churn
+from analysis.churn import Churn, churn, left_behind, read_churn
 from analysis.closed_load import ClosedLoad, Knee, Served, find_knee, gather_served
 from analysis.computation import cpu_seconds_per_gigabyte, populations
 from analysis.findings import trial_keys
@@ -30,14 +30,15 @@ from analysis.metrics import (
     makespans,
     offloads,
     rates,
+    through_copies,
     waste,
 )
 from analysis.open_load import OpenLoad, Responses, gather_responses
 from analysis.requests import Requests, gather_requests
 from analysis.statistics import Spread, quantile, spread
 from analysis.steps import PointSteps, point_steps, step_times
-from testbed.replacement import FILE_STATES
 from analysis.transfers import TrialKeys
+from testbed.replacement import FILE_STATES
 
 POINT_KEYS = ("placement", "architecture", "clients")
 PointKey = tuple[str, str, int]
@@ -99,13 +100,19 @@ class Point:
     wasted_fraction: float | None
     churn: Churn | None
     """None where every client came once."""
+    pieces_out_fraction: float | None
+    """Share of the pieces that left an origin which left itself; of a swarm."""
+    left_behind_fraction: float | None
+    """Share of the clients that have no file though all pieces were out."""
     generator_cpu_fraction: float | None
     node_host_cpu_fraction: float | None
     makespan_mean_seconds: float | None = None
     """Where chance decides how long a trial takes, this is what theory has a value for."""
+    through_copies: float | None = None
+    """What passed through a relay or a tracker, in or out; None where there is neither."""
     files: Mapping[str, float] = field(default_factory=dict)
-    """How many clients had what on their disks, by `testbed.replacement.FILE_STATES`; empty where nobody
-    looked."""
+    """How many clients had what on their disks, by `testbed.replacement.FILE_STATES`; empty where
+    nobody looked."""
     steps: PointSteps | None = None
     """Of its transactions; None where they were not recorded."""
     open_load: OpenLoad | None = None
@@ -176,11 +183,13 @@ def measure(run: RunData) -> Measures:
         churn(nodes, run.piece_bytes),
         trial_burdens(burdens),
         client_files(nodes),
+        through_copies(nodes, run.file_bytes),
         cpu_seconds_per_gigabyte(samples, nodes, run.file_bytes),
     ]
     trials = pd.concat(parts, axis=1).sort_index()
     trials.index.names = list(TRIAL_KEYS)
     trials["complete"] = trials.index.isin(keys)
+    trials = trials.join(left_behind(run, done, trials["finished_fraction"]))
     trials["served_bytes_per_second"] = pd.Series(
         [served[key].bytes_per_second if key in served else np.nan for key in trials.index],
         index=trials.index,
@@ -259,8 +268,11 @@ def gather(
                 peers_only=_sharing(values, "peers_"),
                 wasted_fraction=values["wasted_fraction"],
                 churn=read_churn(trials),
+                pieces_out_fraction=values["pieces_out_fraction"],
+                left_behind_fraction=values["left_behind_fraction"],
                 generator_cpu_fraction=_most(trials["generator_cpu_fraction"]),
                 node_host_cpu_fraction=_most(trials["node_host_cpu_fraction"]),
+                through_copies=values["through_copies"],
                 files=_files(values),
                 steps=measures.steps.get(identity),
                 open_load=open_load.pool(

@@ -22,6 +22,7 @@ from analysis.findings import Check, State, warnings_by_point
 from analysis.limits import origins_of
 from analysis.load import RunData
 from analysis.points import Measures, Point, gather, measure
+from analysis.relayed import say_relayed
 from analysis.statistics import Comparison, Crossover, compare, crossover
 from analysis.thresholds import ThresholdResult, judge
 from analysis.verdict import answer, answer_for_one_arm, overhead_note, servers_note
@@ -57,6 +58,8 @@ class Summary:
     thresholds: tuple[ThresholdResult, ...]
     checks: tuple[Check, ...]
     trial_count: int
+    has_relay: bool = False
+    """Whether the server's clients got the file through a host that had it from one of them."""
 
     @property
     def report_path(self) -> Path:
@@ -105,6 +108,8 @@ def summarise(run: RunData) -> tuple[Summary, Measures]:
         for threshold in run.scenario.thresholds
     )
     status, reasons = judge_status(run, checks)
+    has_relay = bool((run.nodes["role"] == "relay").any())
+    relayed = say_relayed(points) if has_relay and status == "complete" else ""
     return (
         Summary(
             run_path=run.path,
@@ -115,7 +120,7 @@ def summarise(run: RunData) -> tuple[Summary, Measures]:
             placements=run.placements,
             status=status,
             reasons=reasons,
-            verdict=word_verdict(status, reasons, comparisons, points),
+            verdict=f"{relayed} {word_verdict(status, reasons, comparisons, points)}".lstrip(),
             note=load_note(run.scenario, points)
             or word_note(run.scenario, [one.clients for one in points]),
             points=points,
@@ -124,6 +129,7 @@ def summarise(run: RunData) -> tuple[Summary, Measures]:
             thresholds=thresholds,
             checks=checks,
             trial_count=len(run.trials),
+            has_relay=has_relay,
         ),
         measures,
     )

@@ -43,6 +43,7 @@ def as_dict(summary: Summary) -> dict[str, Any]:
     """Give summary.json's content."""
     found = summary.crossover
     several = len(summary.placements) > 1
+    with_relay = summary.has_relay
     with_files = is_about_files(summary.points)
     with_steps = any(one.steps for one in summary.points)
     by_chance = origins_of(summary.scenario) > 1
@@ -54,6 +55,7 @@ def as_dict(summary: Summary) -> dict[str, Any]:
         "crossover": found and {"above": found.above, "at_most": found.at_most},
         "points": [
             _point(one, with_placement=several)
+            | ({"through_copies": _short(one.through_copies)} if with_relay else {})
             | (_steps(one.steps) if with_steps else {})
             | ({"files": {state: one.files.get(state) for state in FILE_STATES}} if with_files else {})
             | (_churn(one) if with_churn else {})
@@ -105,7 +107,10 @@ def _point(point: Point, *, with_placement: bool) -> dict[str, Any]:
 
 def _churn(point: Point) -> dict[str, float | None]:
     figures = {name: getattr(point.churn, name, None) for name in Churn.__dataclass_fields__}
-    finished = {"finished_fraction": point.finished_fraction}
+    finished = {
+        name: getattr(point, name)
+        for name in ("finished_fraction", "pieces_out_fraction", "left_behind_fraction")
+    }
     return {name: _short(value) for name, value in (finished | figures).items()}
 
 

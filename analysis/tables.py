@@ -152,6 +152,20 @@ def burden_table(summary: Summary) -> Table:
     return table
 
 
+def relay_table(summary: Summary) -> Table:
+    """What passed through a third party; without rows where the server's clients need none."""
+    table = Table(
+        "Copies of the file that passed through a third party, in or out: the host to which the "
+        "origin uploads, or the tracker.",
+        ("", "N", "through it", "origin sends"),
+    )
+    for points in by_architecture(summary.main_points) if summary.has_relay else ():
+        for one in points:
+            copies = number(one.through_copies), number(one.origin_copies)
+            table.rows.append((point_name(one), str(one.clients), *copies))
+    return table
+
+
 def waiting_table(summary: Summary) -> Table:
     """What a client waits for: the same in both architectures, so comparable."""
     table = Table(

@@ -11,16 +11,16 @@ from analysis.wording import UNKNOWN, number, percent, seconds, size
 from testbed.sessions import UNINTERRUPTED
 
 CAPTION = (
-    "Clients that had the whole file in the end; how often a client came, each time to another address; "
-    "what it received in vain for each time it came; and the longest that one waited, back again, until "
-    "content reached it."
+    "Pieces that were out when the origin left; clients that had the whole file in the end; how often "
+    "a client came, each time to another address; what it received in vain for each time it came, in "
+    "bytes and in pieces; and the longest that one waited, back again, until content reached it."
 )
-FIGURES = ("finished", "last done", "sessions a client", "wasted a session", "in pieces", "rediscovery")
+FIGURES = ("pieces out", "finished", "last done", "sessions", "waste", "in pieces", "rediscovery")
 
 
 def is_about_leaving(summaries: Iterable[Summary]) -> bool:
-    """Whether the scenario, or one of its variants, lets somebody come and go."""
-    return any(one.scenario.has_outages or one.scenario.sessions != UNINTERRUPTED for one in summaries)
+    """Whether a scenario lets somebody come and go, in all of its variants."""
+    return all(one.scenario.has_outages or one.scenario.sessions != UNINTERRUPTED for one in summaries)
 
 
 def churn_tables(summary: Summary) -> list[Table]:
@@ -59,6 +59,7 @@ def say_leaving(named: Sequence[tuple[str, Point]]) -> str:
 def _figures(point: Point) -> tuple[str, ...]:
     churn = point.churn
     return (
+        percent(point.pieces_out_fraction, 1),
         percent(point.finished_fraction, 1),
         seconds(point.makespan.median if point.makespan else None),
         number(churn.sessions_per_client if churn else 1.0),

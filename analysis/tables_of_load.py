@@ -70,9 +70,9 @@ def _open_table(heading: str, named: Sequence[tuple[str, Point]]) -> Table:
     columns = (heading, "requests", "rho", "measured", "exact", "ratio", "late", "as due", "formula")
     caption = (
         "Mean time of a request under open load: measured, under exact processor sharing of the "
-        "recorded arrivals, their ratio, and how much of both is delay before a request was made; as due: "
-        "the ratio to exact sharing of the arrivals as they were meant, which has that delay in the measured "
-        "time only; and the formula E[S]/(1 - rho)."
+        "recorded arrivals, their ratio, and how much of both is delay before a request was made. As "
+        "due: the ratio to exact sharing of the arrivals as they were meant, where only the measured "
+        "time has that delay. The formula is E[S]/(1 - rho)."
     )
     return Table(caption, columns, rows)
 

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.file_host_contestants import NAMES, Running, missing, running
+from benchmarks.file_host_contestants import NAMES, TASKS, Running, missing, running
 from benchmarks.file_host_load import LargeReads, await_digest, has_wrk, run_wrk
 from benchmarks.file_host_memory import IDLE_CONNECTIONS, idle_bytes_each, stalled_kernel_bytes
 from benchmarks.file_host_shaper import RATE, measure_shaping
@@ -212,7 +212,9 @@ def main() -> None:
     """Measure what the arguments ask for."""
     parser = argparse.ArgumentParser(description="Our file host beside others.")
     parser.add_argument("--quick", action="store_true", help="one round of one second each")
-    parser.add_argument("--hosts", nargs="+", choices=NAMES, default=list(NAMES), metavar="NAME")
+    parser.add_argument(
+        "--hosts", nargs="+", choices=(*NAMES, TASKS), default=list(NAMES), metavar="NAME"
+    )
     parser.add_argument("--nginx-logs", action="store_true", help="let nginx write its access log too")
     args = parser.parse_args()
     memory = Path("/dev/shm")

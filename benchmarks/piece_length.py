@@ -18,7 +18,7 @@ from pathlib import Path
 import matplotlib as mpl
 import msgspec
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import StrMethodFormatter
 
 from analysis.figure_style import new_figure, styled, title
 from analysis.theory.bounds import swarm_seconds
@@ -146,7 +146,7 @@ def draw(points: list[Point]) -> Figure:
         kib = [point.piece_bytes / KIB for point in line]
         right.plot(kib, [100 * point.control_bytes for point in line], **look)
     left.axvspan(PIECES_A_DOUBLING, 2 * PIECES_A_DOUBLING, color="0.88", zorder=0)
-    left.set_xlabel("pieces / log2(N + 1); grey: the rule's, if 32 KiB and more")
+    left.set_xlabel("pieces a doubling: M / log2(N + 1); grey: the rule")
     left.set_ylabel("efficiency: fluid bound / makespan")
     left.legend(fontsize=7.5, loc="lower right")
     right.set_xlabel("piece length, KiB")
@@ -154,7 +154,7 @@ def draw(points: list[Point]) -> Figure:
     right.set_ylim(bottom=0)
     for axes in (left, right):
         axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     return figure
 
 

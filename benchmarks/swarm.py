@@ -56,8 +56,9 @@ CROWDED_NEIGHBOURS = 16
 PAIR_PIECE_BYTES = 1 << 20
 
 JOIN_LATENCY_SECONDS = 0.05
+JOIN_ROUNDS = 3
 
-#: Where files are in memory, as those of a live trial are not: a disk would be the narrow place.
+#: Where files are in memory: a disk would be the narrow place.
 MEMORY_FOLDER = Path("/dev/shm")
 
 
@@ -89,6 +90,14 @@ def processes_of(contestant: Contestant, clients: int) -> int:
     if contestant is not OURS:
         return 1
     return 3 if clients >= TWO_PROCESSES_FROM else 2
+
+
+def folder_for(needed_bytes: int) -> Path | None:
+    """Say where the files may lie: in memory if they fit; None for where the system has such files."""
+    if MEMORY_FOLDER.is_dir() and shutil.disk_usage(MEMORY_FOLDER).free > needed_bytes:
+        return MEMORY_FOLDER
+    print(f"{needed_bytes >> 20} MiB do not fit in {MEMORY_FOLDER}: files are on disk")
+    return None
 
 
 class Bench:
@@ -193,10 +202,10 @@ class Parts:
         self.verdicts += print_table(title, found, asked_of_pair(BEST.name), OURS.name)
 
     def join(self) -> None:
-        """How soon a newcomer asks for something. Only of ours: of others it cannot be seen."""
-        crowd = self._bench.crowd(8, 1 << 20, (2e6, 1e6, 4e6), JOIN_LATENCY_SECONDS)
-        found = self._bench.rounds(crowd, 1, [OURS], join_figures)
-        title = f"The join of 8 clients, {1000 * JOIN_LATENCY_SECONDS:g} ms one way"
+        """How soon a newcomer asks a seed for something. Only of ours: of others it cannot be seen."""
+        crowd = self._bench.crowd(1, 1 << 20, (2e6, 1e6, 4e6), JOIN_LATENCY_SECONDS)
+        found = self._bench.rounds(crowd, JOIN_ROUNDS, [OURS], join_figures)
+        title = f"A client joins a seed, {1000 * JOIN_LATENCY_SECONDS:g} ms away one way"
         self.verdicts += print_table(title, found, ASKED_OF_JOIN, OURS.name)
 
 
@@ -223,8 +232,8 @@ def main() -> None:
         print("libtorrent is not installed (PyPI has it): only ours runs")
     else:
         contestants += [BEST, DEFAULTS]
-    room = MEMORY_FOLDER if MEMORY_FOLDER.is_dir() else None
-    with tempfile.TemporaryDirectory(dir=room) as name:
+    most = max((max(args.clients, default=0) + 2) * args.file_mib, 2 * args.pair_mib) << 20
+    with tempfile.TemporaryDirectory(dir=folder_for(most)) as name:
         parts = Parts(Bench(Path(name)), contestants)
         for clients in args.clients:
             parts.crowd(clients, args.file_mib << 20, args.rounds)

@@ -19,6 +19,7 @@ import msgspec
 
 from benchmarks.swarm_crowd import Crowd, NodeCount, ProcessCount, RateProof
 from peers.torrent_making import make
+from testbed.node import NodeId
 from testbed.sockets import loopback_host, raise_open_file_limit
 
 ALONE = {
@@ -62,8 +63,8 @@ class Peer:
         settings: dict[str, Any] = {
             **ALONE,
             **(TUNED if crowd.tuned else {}),
-            "listen_interfaces": f"{loopback_host(node_id)}:{crowd.port}",
-            "outgoing_interfaces": loopback_host(node_id),
+            "listen_interfaces": f"{loopback_host(NodeId(node_id))}:{crowd.port}",
+            "outgoing_interfaces": loopback_host(NodeId(node_id)),
             "alert_mask": lt.alert.category_t.status_notification,
         }
         if crowd.tuned and crowd.clients <= 4:
@@ -129,9 +130,14 @@ def main(crowd: Crowd, part: int, parts: int) -> None:
         if peer.node_id:
             peer.handle.resume()
             for other in earlier_peers(crowd, peer.node_id):
-                peer.handle.connect_peer((loopback_host(other), crowd.port))
+                peer.handle.connect_peer((loopback_host(NodeId(other)), crowd.port))
     stopped = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.readline(), stopped.set()), daemon=True).start()
+
+    def wait_for_stop() -> None:
+        sys.stdin.readline()
+        stopped.set()
+
+    threading.Thread(target=wait_for_stop, daemon=True).start()
     missing = {peer.node_id: peer for peer in peers if peer.node_id}
     next_sample = 0.0
     while not stopped.wait(POLL_SECONDS):

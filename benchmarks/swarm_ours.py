@@ -20,7 +20,7 @@ from testbed.content import Content, of_file
 from testbed.link import Pacer
 from testbed.links import Links
 from testbed.live import LiveStation, LiveWorld
-from testbed.node import Address, Dial, Effect, Event, Node, Send, Tally
+from testbed.node import Address, Dial, Effect, Event, Node, Send
 from testbed.scenario import Scenario
 from testbed.sockets import loopback_host, raise_open_file_limit
 from testbed.storage import FileStorage
@@ -60,13 +60,9 @@ class Watched:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self.tally = node.tally
         self._knew_seconds: float | None = None
         self._asked_seconds: float | None = None
-
-    @property
-    def tally(self) -> Tally:
-        """The peer's own."""
-        return self._node.tally
 
     @property
     def deadline(self) -> float | None:

@@ -72,6 +72,7 @@ def crowd_figures(crowd: Crowd, result: CrowdResult) -> Figures:
     last = max(result.finished_seconds.values())
     copies = uploads[0] / crowd.file_bytes
     asked = [one for node in result.nodes if (one := node.first_request_seconds) is not None]
+    fastest = max(node.fastest_second for node in result.nodes)
     return {
         "efficiency": crowd.bound_seconds / last,
         "last seconds": last,
@@ -80,7 +81,7 @@ def crowd_figures(crowd: Crowd, result: CrowdResult) -> Figures:
         "copies off ideal %": 100 * abs(copies / ideal_origin_copies(crowd) - 1),
         "spread of uploads %": 100 * (max(leechers) - min(leechers)) / mean if mean else math.nan,
         "ahead of u t, ms": 1000 * max(node.ahead_seconds for node in result.nodes),
-        "fastest second, % of u": 100 * max(node.fastest_second for node in result.nodes),
+        "fastest second, % of u": 100 * fastest if fastest else math.nan,  # It took less than one.
         "answer to request ms": 1000 * statistics.median(asked) if asked else math.nan,
         "CPU ms/MB": 1000 * sum(result.cpu_seconds) / (total / MEGABYTE),
     }
@@ -131,17 +132,24 @@ def asked_of_pair(rival: str) -> Sequence[Asked]:
 def join_figures(crowd: Crowd, result: CrowdResult) -> Figures:
     """Give how long it took from the tracker's answer to the first request, in round trips."""
     asked = [one for node in result.nodes if (one := node.first_request_seconds) is not None]
-    return {"round trips to request": statistics.median(asked) / (2 * crowd.latency_seconds)}
+    if not asked:
+        return {"round trips": math.nan, "exactly": math.nan}
+    exactly = statistics.median(asked) / (2 * crowd.latency_seconds)
+    return {"round trips": round(exactly), "exactly": exactly}  # What is over is computing.
 
 
-ASKED_OF_JOIN: Sequence[Asked] = (Asked("round trips to request", 2.0, False),)
+ASKED_OF_JOIN: Sequence[Asked] = (Asked("round trips", 2.0, False),)
 
 
 # --- Printing -------------------------------------------------------------------------------
 
 
 def print_table(title: str, found: Rounds, asked: Sequence[Asked], ours: str) -> list[str]:
-    """Print medians of all, and what is asked of ours; give a line for each of those."""
+    """Print medians of all, ratios of the first figure, and what is asked of ours.
+
+    Returns:
+      A line for each thing that is asked.
+    """
     print(f"\n{title}", flush=True)
     complete: Mapping[str, list[Figures]] = {name: rounds for name, rounds in found.items() if rounds}
     if complete:
@@ -151,6 +159,11 @@ def print_table(title: str, found: Rounds, asked: Sequence[Asked], ours: str) ->
             for rounds in complete.values():
                 line += f"{statistics.median(one[figure] for one in rounds):26.3f}"
             print(line)
+        key = next(iter(next(iter(complete.values()))[0]))
+        for name in complete:
+            ratio = Asked(key, 0.0, True, name).reached(found, ours)
+            if name != ours and not math.isnan(ratio):
+                print(f"  {key}, ours / {name}: {ratio:.3f}")
     lines = []
     for one in asked:
         reached = one.reached(found, ours)

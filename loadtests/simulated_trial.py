@@ -43,7 +43,7 @@ from testbed.record import (
 )
 from testbed.sessions import address_number
 from testbed.simulated_link import SimulatedStation
-from testbed.simulator import SimulatedWorld, SimulationStuck
+from testbed.simulator import SimulatedWorld, SimulationStuck, no_garbage_collection
 from testbed.station import Station
 from testbed.storage import SharedStorage
 
@@ -232,6 +232,10 @@ class SimulatedTrial:
 
     def run(self, on_progress: Callable[[TrialProgress], None]) -> TrialRecord:
         """Make the trial from set-up to record."""
+        with no_garbage_collection():
+            return self._run(on_progress)
+
+    def _run(self, on_progress: Callable[[TrialProgress], None]) -> TrialRecord:
         try:
             self.set_up()
             self._keep_transfers()

@@ -29,7 +29,7 @@ from testbed.replacement import REPLACED, WHOLE, new_version, parse_replacement,
 from testbed.sessions import address_number
 from testbed.sockets import loopback_host
 from testbed.station import Station
-from testbed.storage import FileStorage
+from testbed.storage import FileStorage, FolderStorage
 
 
 class Tenants:
@@ -135,9 +135,11 @@ class Tenants:
         self.moved.setdefault(node_id, []).append(station.address)
         return station
 
-    def _storage_of(self, place: Place) -> FileStorage | None:
+    def _storage_of(self, place: Place) -> FileStorage | FolderStorage | None:
         if place.role == "tracker":
             return None
+        if place.role == "relay":
+            return FolderStorage.empty(Path(self.plan.folder) / "relay")
         if place.role == "origin":
             storage = FileStorage.of(self._path_of_origin())
         else:
@@ -264,7 +266,7 @@ class Tenants:
                 station.node.tally.pieces_held,
             )
             for node_id, station in self._stations.items()
-            if self._places[node_id].role != "tracker"
+            if self._places[node_id].role in ("origin", "client")
         ]
 
     def sample(self) -> None:

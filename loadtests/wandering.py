@@ -16,7 +16,6 @@ from testbed.node import Node
 from testbed.sessions import parse_sessions
 from testbed.station import Clock, Station
 
-
 #: How often a tracker that is to leave is asked whether it knows everybody.
 LOOK_SECONDS = 0.005
 

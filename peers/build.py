@@ -187,6 +187,7 @@ class SwarmCast:
             serving=self._settings.serving,
             unchoke_slots=self._settings.unchoke_slots,
             in_runs=self._links.unlimited,
+            says_all_at_once=place.latency_seconds > 0,
             returns_grants=by_grants,
             limits=self._settings.limits,
             tracker=known["tracker"][0],

@@ -10,8 +10,9 @@ reason: as the end of a link in the ledger's `violations`, else in `limits_hit`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 IN_SCENARIOS = ("ban", "corrupt_pieces_a_host", "request_queue", "refused_requests")
@@ -35,7 +36,7 @@ class Limits:
 
     half_open: int = 256
     """Of those, how many may not have introduced themselves yet. One more, and the one that has waited
-    longest is closed: a flood of them cannot lock others out until its time is up."""
+    longest is closed: a flood of them cannot lock others out until its time is up. 2.6 KB each."""
 
     handshake_seconds: float = 10.0
     """A stranger has so long to introduce itself, however it spreads its 68 bytes: five round trips to
@@ -46,8 +47,9 @@ class Limits:
     1 Gbit/s at 30 ms."""
 
     refused_requests: int = 1024
-    """Requests beyond its grant or the queue, of one peer for one grant; one more is a flood, and the
-    link ends. An honest peer that fills the queue and is choked is refused 256."""
+    """Requests beyond its grant or the queue, of one peer for one grant, or four pieces' if that is
+    more; one more is a flood, and the link ends. An honest peer that fills the queue and is choked is
+    refused 256."""
 
     unanswered_requests: int = 3
     """So often in a row a peer may let requests lapse (20 s of silence, or a minute without a block)
@@ -55,6 +57,11 @@ class Limits:
 
     silence_seconds: float = 240.0
     """A link without a message for so long ends. BEP 3 asks for one every two minutes."""
+
+    idle_seconds: float = 60.0
+    """When all places are taken, a neighbour with whom nothing was exchanged for so long, and who wants
+    nothing as nothing is wanted of it, gives its place to a newcomer: else a seed that is linked with
+    other seeds would refuse those who lack the file. Off in trials, whose places nobody contests."""
 
     stall_seconds: float = 30.0
     """A link that has something to send and can send none of it for so long ends: whoever asks and
@@ -70,6 +77,7 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+IN_TRIALS = Limits(idle_seconds=math.inf)
 
 NAMES = tuple(field.name for field in fields(Limits))
 
@@ -99,9 +107,9 @@ def read_limit(name: str, value: object) -> bool | int | float:
     return value
 
 
-def limits_of(values: Mapping[str, Any]) -> Limits:
-    """Give the limits with these of `read_limit` in place of the defaults."""
-    return Limits(**values)
+def limits_of(values: Mapping[str, Any], base: Limits = DEFAULT_LIMITS) -> Limits:
+    """Give the limits with these of `read_limit` in place of others."""
+    return replace(base, **values)
 
 
 def _from_text(text: str) -> object:

@@ -9,7 +9,7 @@ from peers.announce import MAX_INTERVAL_SECONDS, MIN_INTERVAL_SECONDS
 from peers.core.picker import PICKERS
 from peers.core.upload import SERVINGS
 from peers.exchange import EXCHANGE_SECONDS
-from peers.limits import DEFAULT_LIMITS, IN_SCENARIOS, LimitError, Limits, limits_of, read_limit
+from peers.limits import IN_SCENARIOS, IN_TRIALS, LimitError, Limits, limits_of, read_limit
 from peers.torrent import BLOCK_BYTES
 from testbed.errors import ScenarioError
 from testbed.units import UnitError, parse_seconds, parse_size
@@ -47,8 +47,8 @@ class PeerSettings:
     """They speak the extension protocol (BEP 10) and tell of their neighbours (BEP 11)."""
     exchange_interval_seconds: float = EXCHANGE_SECONDS
     """Between two such messages on one link. BEP 11 asks for a minute, of downloads that take hours."""
-    limits: Limits = DEFAULT_LIMITS
-    """What peers may take of each other; in a scenario each is a key of [peers]."""
+    limits: Limits = IN_TRIALS
+    """What peers may take of each other; in a scenario those of `IN_SCENARIOS` are keys of [peers]."""
 
 
 def read_settings(table: Mapping[str, object], source: str) -> PeerSettings:
@@ -127,5 +127,5 @@ def read_settings(table: Mapping[str, object], source: str) -> PeerSettings:
         announce_interval_seconds=announce_interval(),
         peer_exchange=bool(table.get("peer_exchange", False)),
         exchange_interval_seconds=seconds("exchange_interval", EXCHANGE_SECONDS),
-        limits=limits_of({key: limit(key) for key in IN_SCENARIOS if key in table}),
+        limits=limits_of({key: limit(key) for key in IN_SCENARIOS if key in table}, IN_TRIALS),
     )

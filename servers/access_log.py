@@ -18,7 +18,7 @@ from servers.transaction import Transaction
 from testbed.node import Address
 
 #: For so long lines are gathered before they are written. At fifty thousand a second a quarter of a
-#: second made 5 MB, and whoever asked meanwhile waited for the writing thread: the p99 was that.
+#: second made 5 MB, and whoever asked meanwhile waited for the thread that wrote them.
 FLUSH_SECONDS = 0.02
 
 #: About 16 MiB. Beyond it the log's reader is stuck.

@@ -6,6 +6,8 @@ import hashlib
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from urllib.parse import quote
 
 from servers.choice import OriginChoice
@@ -19,15 +21,17 @@ from servers.reading import Reading
 from servers.settings import read_settings
 from servers.step_clock import StepClock
 from servers.steps import MeasuredHost
+from servers.uploader import Uploader
+from servers.uploads_routes import SIZE_LIMIT_BYTES, storing_methods
 from servers.wire import Http
 from testbed.cast import Known, Place, origin_and_clients
 from testbed.content import Content
-from testbed.errors import LocalMisuse
-from testbed.node import Node
+from testbed.errors import LocalMisuse, ScenarioError
+from testbed.node import Node, NodeId
 from testbed.outages import NEVER
 from testbed.replacement import new_version
 from testbed.scenario import Scenario
-from testbed.storage import FileStorage, Storage
+from testbed.storage import FileStorage, FolderStorage, Storage
 from testbed.wire import Wire
 
 
@@ -45,6 +49,9 @@ class ServerCast:
           ScenarioError: the [servers] table is wrong.
         """
         self._settings = read_settings(scenario.tables["servers"], scenario.source)
+        if self._settings.relay and not hashes:
+            where = f"{scenario.source}: [servers] relay"
+            raise ScenarioError(f"{where}: expected the live world, where there are disks")
         self._links = scenario.links
         self._content = content
         self._clients = clients
@@ -56,43 +63,56 @@ class ServerCast:
 
     @property
     def places(self) -> tuple[Place, ...]:
-        """The origin, its clients, and further origins."""
-        return origin_and_clients(
+        """The origin, its clients, and further origins; or a relay with a line as the origin's."""
+        first, *others = origin_and_clients(
             self._links,
             self._clients,
             origin_accepts=HTTP_WIRE,
             clients_accept=None,
             origins=self._settings.origins,
         )
+        if not self._settings.relay:
+            return (first, *others)
+        relay = replace(first, node_id=NodeId(self._clients + 1), role="relay")
+        return (replace(first, accepts=None), *others, relay)
 
     @property
     def wires(self) -> Mapping[str, Wire]:
         """HTTP and nothing else."""
-        return {HTTP_WIRE: Http()}
+        return {HTTP_WIRE: Http(takes_bodies=self._settings.relay)}
 
     def node(self, place: Place, known: Known, storage: Storage | None) -> Node:
         """Make the node of a place."""
         if storage is None:
             raise LocalMisuse("every node of the client-server architecture needs storage")
+        shaped = place.uplink_bytes_per_second < math.inf
+        block_bytes = BLOCK_BYTES if shaped else None
+        path = "/" + quote(self._content.name)
+        if place.role == "relay" and isinstance(storage, FolderStorage):
+            return self._host(self._relay_methods(storage.path), None, block_bytes)
+        if place.role == "origin" and self._settings.relay:
+            return Uploader(known["relay"][0], path, storage)
         if place.role == "origin":
-            shaped = place.uplink_bytes_per_second < math.inf
-            return self._host(storage, BLOCK_BYTES if shaped else None)
+            reading = Reading(self._files(storage))
+            return self._host({"GET": reading, "HEAD": reading}, storage, block_bytes)
         # A client whose storage is shorter than the file wants the file's beginning only.
         expected = self._content.sha256_of_first(storage.size_bytes) if self._hashes else None
-        path = "/" + quote(self._content.name)
         number, file_bytes = int(place.node_id), self._content.size_bytes
         manner = self._manner()
         if self._settings.origins == 1:
-            return Downloader(known["origin"][0], path, storage, expected, number, file_bytes, manner)
+            host = known["relay" if self._settings.relay else "origin"][0]
+            return Downloader(host, path, storage, expected, number, file_bytes, manner)
         if self._choice is None:
             # One for all clients that are made here: they are those whose transfers it can count.
             self._choice = OriginChoice(known["origin"], self._settings.choice, self._seed)
         return Downloader(self._choice, path, storage, expected, number, file_bytes, manner)
 
-    def _host(self, storage: Storage, block_bytes: int | None) -> FileHost:
+    def _relay_methods(self, folder: Path) -> Methods:
+        directory = Directory(folder)
+        return storing_methods(folder, directory, Reading(directory), SIZE_LIMIT_BYTES)
+
+    def _host(self, methods: Methods, storage: Storage | None, block_bytes: int | None) -> FileHost:
         settings = self._settings
-        reading = Reading(self._files(storage))
-        methods: Methods = {"GET": reading, "HEAD": reading}
         envelope = Envelope(time.time if self._hashes else None)
         clock = self._step_clock()
         if clock is None:
@@ -130,6 +150,7 @@ class ServerCast:
             verifies_at_end=settings.verifying == "at the end",
             range_bytes=settings.range_bytes,
             if_range=settings.if_range,
+            waits_for_file=settings.relay,
             replacement_sha256=replacement,
             clock=self._step_clock(),
         )

@@ -40,6 +40,9 @@ HTTP_WIRE = "http"
 ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 0.1
 
+#: How often somebody looks for a file that is about to be uploaded.
+LOOK_AGAIN_SECONDS = 0.05
+
 
 class Downloader:
     """A node that downloads one file from an origin.
@@ -207,12 +210,12 @@ class Downloader:
 
     def _received(self, message: object, now: float) -> list[Effect]:
         if isinstance(message, ResponseHead):
-            return self._take_head(message)
+            return self._take_head(message, now)
         if isinstance(message, Body) and self._in_body:
             return self._take_body(message, now)
         return []
 
-    def _take_head(self, head: ResponseHead) -> list[Effect]:
+    def _take_head(self, head: ResponseHead, now: float) -> list[Effect]:
         size = self._storage.size_bytes
         asked_for_range = self._received_bytes or self._wants_part or self._manner.range_bytes
         if head.status == 206 and asked_for_range:
@@ -224,12 +227,20 @@ class Downloader:
                 return self._give_up("file has another size")
             self._start_over()
             self._ends_at = size
+        elif head.status == 404 and self._manner.waits_for_file:
+            return self._look_again_later(now)
         else:
             return self._give_up(f"answered {head.status} {head.phrase}".rstrip())
         etag = find(head.headers, "etag")
         self._etag = etag if etag is not None and etag.startswith('"') else None
         self._in_body = True
         return []
+
+    def _look_again_later(self, now: float) -> list[Effect]:
+        link, self._link = self._link, None
+        self._retry_at = now + LOOK_AGAIN_SECONDS
+        self._give_back()
+        return [] if link is None else [HangUp(link, "not there yet")]
 
     def _start_over(self) -> None:
         """The answer begins at the first byte: what came before is waste."""

@@ -19,6 +19,8 @@ class Manner:
     """It says of which version it has the beginning, and gets no other's end (RFC 9110 13.1.5)."""
     replacement_sha256: str | None = None
     """Of the version that replaces the file meanwhile, which is as good as the other."""
+    waits_for_file: bool = False
+    """It looks again, and again, while there is no such file: somebody is about to upload it."""
     clock: StepClock | None = None
     """Tells the time within an event, where the steps of each transaction are recorded."""
 

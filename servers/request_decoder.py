@@ -151,7 +151,8 @@ class RequestDecoder:
             raise Refused(HTTPStatus.BAD_REQUEST, "malformed chunk") from None
         finally:
             if self._body_wanted:
-                messages.extend(map(Body, payloads))
+                # Copied: the bytes are only lent, and a message may wait for its turn on a shaped line.
+                messages.extend(Body(bytes(payload)) for payload in payloads)
         if body.done:
             last, self._body, self._last = self._last, None, None
             assert last is not None  # A body is the body of a request.

@@ -48,6 +48,8 @@ class ServerSettings:
     """A client asks for so much at a time, one request after the other; None: for all at once."""
     if_range: bool = True
     """Whether a client that goes on says of which version it has the beginning."""
+    relay: bool = False
+    """Whether the origin is a client too and uploads the file to a host for the others; live only."""
     record_steps: bool = False
     """Whether the four steps of each transaction go into transactions.parquet."""
 
@@ -68,6 +70,7 @@ def read_settings(values: Mapping[str, object], source: str) -> ServerSettings:
         verifying=_one_of(table, "verifying", VERIFYINGS),
         range_bytes=table.quantity("range_size", parse_size, 0) or None,
         if_range=table.truth("if_range", default=True),
+        relay=table.truth("relay"),
         record_steps=table.truth("record_steps"),
     )
     table.finish()
@@ -79,6 +82,8 @@ def read_settings(values: Mapping[str, object], source: str) -> ServerSettings:
         raise table.fail(
             "range_size", "expected record_steps = false with it: a step is of one request"
         )
+    if settings.relay and settings.origins > 1:
+        raise table.fail("relay", "expected one of the origins")
     return settings
 
 

@@ -16,9 +16,10 @@ from testbed.node import Address, Node, NodeId
 from testbed.storage import Storage
 from testbed.wire import Wire
 
-Role = Literal["origin", "client", "tracker"]
+Role = Literal["origin", "client", "tracker", "relay"]
+"""`relay`: a host that has nothing at the start, takes the origin's file and serves it to clients."""
 
-STARTING_ORDER: tuple[Role, ...] = ("tracker", "origin", "client")
+STARTING_ORDER: tuple[Role, ...] = ("tracker", "relay", "origin", "client")
 
 ORIGIN = NodeId(0)
 """The node that has the file at the start; clients follow as 1..N, others after them."""
@@ -132,7 +133,8 @@ class Cast(Protocol):
         Args:
           place: One of `places`.
           known: Addresses of the roles started before it.
-          storage: The whole file for an origin, an empty one for a client, None for a tracker.
+          storage: The whole file for an origin, an empty one for a client, an empty folder for a
+            relay, None for a tracker.
         """
 
     def successor(

@@ -37,7 +37,7 @@ _NO_UNSENT_LIMIT = 0
 
 #: A link sends at most so much before others have their turn. A reader on loopback takes it as fast as
 #: it is sent: without a limit everybody else waited for the whole file.
-SENT_A_TURN_BYTES = 4 * 1024 * 1024
+SENT_A_TURN_BYTES = 8 * 1024 * 1024
 
 #: Slices from this size on leave in full segments only (TCP_CORK). An acknowledgement makes the kernel
 #: send what it has, a whole segment or not; that was a tenth of the processor time for a large file.

@@ -56,7 +56,7 @@ NODE_COLUMNS = (
         "Stable within a trial; 0 is the origin, 1 to N are the clients, and after them come further "
         "origins (servers only) or the tracker.",
     ),
-    Column("role", "string", "", "`origin`, `client` or `tracker`."),
+    Column("role", "string", "", "`origin`, `client`, `tracker` or `relay`."),
     Column(
         "nodes",
         "int64",

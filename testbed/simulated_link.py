@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING
 
 from testbed.link import Pacer
 from testbed.links import loss_limited_rate
-from testbed.node import Address, DialFailed, LinkId, Message, Node, Received
+from testbed.node import (
+    Address,
+    DialFailed,
+    Effect,
+    LinkId,
+    Message,
+    Node,
+    Received,
+    Send,
+    SendEach,
+)
 from testbed.station import Link, Station
 
 if TYPE_CHECKING:
@@ -110,7 +120,7 @@ class SimulatedLink(Link):
             far._waiting_messages += 1
             world.call_at(far._arrivals_clear_at, far._deliver_late, message)
         else:
-            world.arrived.append((deliver, far, message, size))
+            world.arrived.append((far, message, size))
 
     def _deliver_late(self, message: Message) -> None:
         self._waiting_messages -= 1
@@ -158,10 +168,10 @@ class SimulatedLink(Link):
 # --- The short way ------------------------------------------------------------------------------
 #
 # Nearly all messages are control messages that nothing holds up, on links without delay or loss. For
-# these, from here on and in `SimulatedStation.send` and `send_each`, the rules of `Station.send`,
-# `Link.transmit`, `Pacer.reserve` and `Station.take` are written out once more without a call between
-# them, which halves their cost. A test sends the same things both ways. (What a downlink has reserved
-# is left uncounted: only a live line's `RateMeter` asks.)
+# these, here, in `SimulatedStation.carry_out` and `send_each` and in `SimulatedWorld.run`, the rules of
+# `Station.send`, `Link.transmit`, `Pacer.reserve` and `Station.take` are written out once more without
+# a call between them, which halves their cost. A test sends the same things both ways. (What a downlink
+# has reserved is left uncounted: only a live line's `RateMeter` asks.)
 
 
 control_bytes: dict[type, int] = {}
@@ -280,30 +290,54 @@ class SimulatedStation(Station):
 
     # --- The short way: see above -----------------------------------------------------------
 
-    def send(self, link_id: LinkId, message: Message, now: float) -> None:
-        """Send one message; without a detour if nothing holds it up."""
-        size = control_bytes.get(type(message))
-        link = self.links.get(link_id)
-        if not size:
-            size = _control_bytes(message)
-        if not size or link is None or not link.short or link.clear_at >= now:
-            super().send(link_id, message, now)
-            return
-        far = link.far
-        if far._waiting_messages:
-            super().send(link_id, message, now)
-            return
+    def carry_out(self, effects: list[Effect], now: float) -> None:
+        """Apply effects, and those of the events that arise meanwhile: see `Station`."""
+        links, queue, arrived = self.links, self._queue, self.world.arrived
+        owed = 0
+        self._busy = True
+        try:
+            while True:
+                for effect in effects:
+                    if type(effect) is Send:
+                        message = effect.message
+                        size = control_bytes.get(type(message)) or _control_bytes(message)
+                        link = links.get(effect.link)
+                        if size and link is not None and link.short and link.clear_at < now:
+                            far = link.far
+                            if not far._waiting_messages:
+                                owed += size
+                                downlink = far.station.downlink
+                                free_at, earliest = downlink.free_at, now - downlink.burst_seconds
+                                downlink.free_at = (
+                                    free_at if free_at > earliest else earliest
+                                ) + size / downlink.bytes_per_second
+                                arrived.append((far, message, size))
+                                continue
+                        if owed:
+                            self._charge(owed, now)
+                            owed = 0
+                        self.send(effect.link, message, now)
+                    elif type(effect) is SendEach:
+                        self.send_each(effect.links, effect.message, now)
+                    else:
+                        self._apply(effect, now)
+                if not queue:
+                    return
+                effects = self.node.handle(queue.pop(0), now)
+        finally:
+            self._busy = False
+            if owed:
+                self._charge(owed, now)
+            if not self._payload_waiting and self.uplink.backlogged:
+                self._uplink_idles()
+
+    def _charge(self, owed: int, now: float) -> None:
+        """Let the uplink have the bytes of control messages that went the short way."""
         uplink = self.uplink
         free_at, earliest = uplink.free_at, now - uplink.burst_seconds
-        uplink.free_at = (free_at if free_at > earliest else earliest) + size / uplink.bytes_per_second
-        uplink.reserved_bytes += size
-        self.ledger.uploaded_wire_bytes += size
-        downlink = far.station.downlink
-        free_at, earliest = downlink.free_at, now - downlink.burst_seconds
-        downlink.free_at = (
-            free_at if free_at > earliest else earliest
-        ) + size / downlink.bytes_per_second
-        self.world.arrived.append((deliver, far, message, size))
+        uplink.free_at = (free_at if free_at > earliest else earliest) + owed / uplink.bytes_per_second
+        uplink.reserved_bytes += owed
+        self.ledger.uploaded_wire_bytes += owed
 
     def send_each(self, link_ids: list[LinkId], message: Message, now: float) -> None:
         """Send a control message on many links, in one call where nothing holds it up."""
@@ -325,10 +359,8 @@ class SimulatedStation(Station):
             ) + size / downlink.bytes_per_second
             at_once.append(far)
         if at_once:
-            total = size * len(at_once)
-            self.uplink.reserve(total, now)
-            self.ledger.uploaded_wire_bytes += total
-            self.world.arrived.append((deliver_each, at_once, message, size))
+            self._charge(size * len(at_once), now)
+            self.world.arrived.append((deliver_each, (at_once, message, size), 0))
         if others:
             super().send_each(others, message, now)
 

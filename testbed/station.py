@@ -37,7 +37,6 @@ from testbed.node import (
     Writable,
 )
 
-
 STALLED = "stalled"
 """Why a link ended that could send nothing for too long: the remote asks and does not read."""
 

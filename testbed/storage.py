@@ -160,6 +160,43 @@ class FileStorage:
             self._descriptor = -1
 
 
+class FolderStorage:
+    """An empty folder, for a node that keeps under their names what others send it."""
+
+    size_bytes = 0
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def empty(cls, path: Path) -> FolderStorage:
+        """Make it.
+
+        Raises:
+          StorageFault: it cannot be made.
+        """
+        try:
+            path.mkdir()
+        except OSError as error:
+            raise StorageFault(f"{path}: {error.strerror}") from error
+        return cls(path)
+
+    def read(self, offset: int, size_bytes: int) -> Payload:
+        """A folder has no bytes."""
+        raise StorageFault(f"{self.path}: expected a file")
+
+    def write(self, offset: int, parts: Iterable[Payload]) -> None:
+        """Nor does it take any."""
+        raise StorageFault(f"{self.path}: expected a file")
+
+    def sha256(self) -> str:
+        """Hex digest of nothing."""
+        return hashlib.sha256().hexdigest()
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
 class SharedStorage:
     """The simulated world's storage: every node shares one copy of the content.
 

@@ -136,7 +136,12 @@ class Download:
         pieces = session.pieces
         new = message.held & ~pieces
         session.pieces = pieces | new
-        self._picker.peers_have(new)
+        heard = self._heard
+        if heard & new:
+            self._picker.peers_have(heard)
+            self._heard = new
+        else:
+            self._heard = heard | new
         if (state.unasked if self._returns_grants else state.missing) & new:
             if not session.am_interested:
                 session.am_interested = True
@@ -169,7 +174,8 @@ class Download:
 
     def on_unchoke(self, session: Session, message: object, now: float, out: list[Effect]) -> None:
         """It grants us a piece."""
-        session.peer_choking = session.put_off = False
+        session.peer_choking = False
+        session.put_off = now < session.slow_until
         self.ask(session, now, out)
 
     def on_choke(self, session: Session, message: object, now: float, out: list[Effect]) -> None:
@@ -253,6 +259,29 @@ class Download:
     def _run(self, piece: int, start: int, end: int) -> RequestRun:
         size = min(end * BLOCK_BYTES, self._state.sizes[piece])
         return RequestRun(piece, start * BLOCK_BYTES, size - start * BLOCK_BYTES)
+
+    def too_slow(self, session: Session, now: float) -> bool:
+        """Whether the end of the download waits for this peer, and others could be asked instead.
+
+        That is, a piece has been on its way for as long as a request may take, and will be for as long
+        again. Only when nothing else is to be asked for: until then a slow peer holds up nothing.
+        """
+        state = self._state
+        if state.unasked or not session.outstanding:
+            return False
+        piece, _ = next(iter(session.outstanding))
+        progress = self._progress[piece]
+        elapsed = now - progress.asked_at
+        came = len(progress.parts) - progress.remaining
+        longest = state.config.request_seconds
+        if elapsed <= longest or elapsed * progress.remaining <= longest * came:
+            return False
+        bit = state.space.bits[piece]
+        return any(
+            other.pieces & bit and other.slow_until <= now and not other.unanswered
+            for other in state.sessions.values()
+            if other is not session
+        )
 
     @staticmethod
     def _lose_interest(session: Session, out: list[Effect]) -> None:
@@ -390,8 +419,6 @@ class Download:
     def _tell_others(self, piece: int, was_full: bool, out: list[Effect]) -> None:
         state = self._state
         bit, missing, everything = state.space.bits[piece], state.missing, state.space.all
-        has_place_again = was_full and state.in_flight.bit_count() < state.in_flight_limit
-        of_interest = self._of_interest() if has_place_again else 0
         tells_later = state.tells_later
         to_tell: list[LinkId] = []
         out.append(SendEach(to_tell, Have(piece)))
@@ -399,7 +426,7 @@ class Download:
             pieces = other.pieces
             if not pieces & bit:
                 if tells_later and other.am_choking and other.peer_interested:
-                    untold = other.untold = other.untold | bit
+                    other.untold = untold = other.untold | bit
                     if untold.bit_count() >= TOLD_TOGETHER:
                         state.tell(other, out)
                 elif other.phase is not Phase.AWAITING_HANDSHAKE:
@@ -411,9 +438,12 @@ class Download:
                     self._lose_interest(other, out)
                 if pieces != everything and other.phase is not Phase.AWAITING_HANDSHAKE:
                     to_tell.append(other.link)
-            if pieces & of_interest and not other.am_interested:
-                other.am_interested = True
-                out.append(Send(other.link, INTERESTED))
+        if was_full and state.in_flight.bit_count() < state.in_flight_limit:
+            of_interest = self._of_interest()
+            for other in state.sessions.values():
+                if not other.am_interested and other.pieces & of_interest:
+                    other.am_interested = True
+                    out.append(Send(other.link, INTERESTED))
 
 
 def _transfer(

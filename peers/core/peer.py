@@ -10,6 +10,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from peers.core import patience
 from peers.core.bans import Bans
 from peers.core.bitfield import piece_space
 from peers.core.download import CORRUPT_PIECE, Download
@@ -21,6 +22,7 @@ from peers.core.upload import Upload
 from peers.extension import RESERVED
 from peers.messages import (
     FAST_RESERVED,
+    INTERESTED,
     AllowedFast,
     Bitfield,
     Block,
@@ -194,7 +196,11 @@ class PeerNode:
     @property
     def left_bytes(self) -> int:
         """How much of the file is not here yet."""
-        return sum(map(self._state.torrent.piece_size, self.missing_pieces))
+        state = self._state
+        short = state.torrent.piece_bytes - state.sizes[-1]
+        last_is_missing = state.missing & state.space.bits[-1]
+        whole = state.missing.bit_count() * state.torrent.piece_bytes
+        return whole - short if last_is_missing else whole
 
     @property
     def held(self) -> int:
@@ -258,7 +264,8 @@ class PeerNode:
             state.hit("banned")
             out.append(HangUp(event.link, "banned"))
             return
-        if state.stopping or (not event.dialled and len(state.sessions) >= limit):
+        full = not event.dialled and len(state.sessions) >= limit
+        if state.stopping or (full and not self._has_made_room(now, out)):
             if not state.stopping:
                 state.hit("enough neighbours")
             out.append(HangUp(event.link, "enough neighbours"))
@@ -268,6 +275,21 @@ class PeerNode:
         state.sessions[event.link] = session
         if event.dialled:
             out.append(Send(event.link, self._handshake()))
+            if state.config.says_all_at_once and state.missing:
+                # Every client takes a bitfield; who lacks pieces is interested in all that may come.
+                session.told = state.ours
+                session.am_interested = True
+                out.append(Send(event.link, Bitfield(state.space.to_wire(state.ours))))
+                out.append(Send(event.link, INTERESTED))
+
+    def _has_made_room(self, now: float, out: list[Effect]) -> bool:
+        """Part from the neighbour that has been of no use longest, if there is one."""
+        useless = patience.of_least_use(self._sessions.values(), self._state.config, now)
+        if useless is None:
+            return False
+        self._state.hit("idle")
+        self._hang_up(useless, "idle", now, out)
+        return True
 
     def _link_down(self, event: LinkDown, now: float, out: list[Effect]) -> None:
         session = self._state.sessions.get(event.link)
@@ -397,7 +419,11 @@ class PeerNode:
         self._by_peer_id[message.peer_id] = session
         if not session.dialled:
             out.append(Send(session.link, self._handshake()))
-        self._say_pieces(session, out)
+        if session.told is None:
+            self._say_pieces(session, out)
+        else:
+            since = state.space.indices(state.ours & ~session.told)
+            out.extend(Send(session.link, Have(piece)) for piece in since)
         if self._extensions is not None and message.supports_extended:
             self._extensions.greet(session, now, out)
 
@@ -434,10 +460,7 @@ class PeerNode:
         keep_alive = now >= self._next_keep_alive
         if keep_alive:
             self._next_keep_alive = now + KEEP_ALIVE_SECONDS
-        limits = self._state.config.limits
-        calm_seconds = min(
-            limits.handshake_seconds, limits.silence_seconds, self._state.config.request_seconds
-        )
+        calm_seconds = patience.calm_seconds(self._state.config)
         for session in list(self._state.sessions.values()):
             if session.untold:
                 self._state.tell(session, out)
@@ -454,39 +477,40 @@ class PeerNode:
         self._meet(now, out)
 
     def _look_after(self, session: Session, keep_alive: bool, now: float, out: list[Effect]) -> None:
-        silent = now - session.heard_at
-        limits = self._state.config.limits
-        if session.phase is Phase.AWAITING_HANDSHAKE and silent > limits.handshake_seconds:
-            self._state.hit("no handshake")
-            self._hang_up(session, "no handshake", now, out)
-            return
-        if silent > limits.silence_seconds:
-            self._state.hit("silent")
-            self._hang_up(session, "silent", now, out)
+        config = self._state.config
+        reason = patience.ends_for(session, config, now)
+        if reason:
+            self._state.hit(reason)
+            self._hang_up(session, reason, now, out)
             return
         if keep_alive and session.phase is Phase.OPEN:
             out.append(Send(session.link, KeepAlive()))
         self._upload.look_after(session, now, out)
-        longest = self._state.config.request_seconds
-        if not session.unanswered or silent <= longest:
-            session.put_off = False  # Who did not answer is asked again when it has said something.
+        if patience.may_be_asked(session, config, now):
+            session.put_off = False
         if not session.outstanding and not session.peer_choking:
             self._download.ask(session, now, out)
-        waits = silent > longest or now - session.block_at > 3 * longest
-        if session.outstanding and waits and now - min(session.outstanding.values()) > longest:
+        if patience.has_lapsed(session, config, now):
             self._lapsed(session, now, out)
+        elif self._download.too_slow(session, now):
+            self._state.hit("too slow at the end")
+            session.slow_until = now + patience.TALKING * config.request_seconds
+            self._ask_others(session, now, out)
 
     def _lapsed(self, session: Session, now: float, out: list[Effect]) -> None:
         """What a peer was asked for did not come in time."""
-        for (piece, begin), asked_at in list(session.outstanding.items()):
-            if now - asked_at > self._state.config.request_seconds:
-                length = self._state.torrent.blocks_of(piece)[begin // BLOCK_BYTES][1]
-                out.append(Send(session.link, Cancel(piece, begin, length)))
-        self._download.release_all(session, now, out)
+        self._ask_others(session, now, out)
         session.unanswered += 1
-        session.put_off = True
         if session.unanswered >= self._state.config.limits.unanswered_requests:
             self._violated(session, ProtocolViolation(reason="requests not answered"), now, out)
+
+    def _ask_others(self, session: Session, now: float, out: list[Effect]) -> None:
+        """Take back what a peer was asked for."""
+        for piece, begin in session.outstanding:
+            length = self._state.torrent.blocks_of(piece)[begin // BLOCK_BYTES][1]
+            out.append(Send(session.link, Cancel(piece, begin, length)))
+        session.put_off = True
+        self._download.release_all(session, now, out)
 
 
 #: Which half takes a message, and how. One table for all peers: bound methods take 3 KB a peer.

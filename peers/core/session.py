@@ -119,8 +119,10 @@ class Session:
         "refused",
         "remote",
         "sent_payload_bytes",
+        "slow_until",
         "suggested",
         "takers",
+        "told",
         "unanswered",
         "uncounted",
         "untold",
@@ -134,6 +136,8 @@ class Session:
         self.takers: Mapping[type, Any] = {}
         """What the peer does with messages that may come in this phase and do not end it."""
         self.enter(Phase.AWAITING_HANDSHAKE)
+        self.told: int | None = None
+        """Which pieces it was told of before its handshake; None: of none yet."""
         self.peer_id = b""
         self.fast = False
         self.am_choking = True
@@ -150,6 +154,8 @@ class Session:
         """Blocks we asked for, (piece, begin) → when, in the order of asking."""
         self.block_at = now
         """When the last block came; later, when it was asked with nothing else under way."""
+        self.slow_until = 0.0
+        """Until when it is asked for nothing: others were asked for what it was too slow to send."""
         self.unanswered = 0
         """How often in a row what it was asked for did not come in time."""
         self.queue = NOTHING_PROMISED

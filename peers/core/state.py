@@ -78,6 +78,9 @@ class PeerConfig:
     """A name of `upload.SERVINGS`."""
     unchoke_slots: int = 4
     """Peers served at a time where that is by unchoke slots (BEP 3 says four)."""
+    says_all_at_once: bool = False
+    """Whom it dials it tells with its handshake, and not after the other's, what it has and that it
+    would like more: a grant comes a round trip sooner. Without delay there is nothing to gain."""
     in_runs: bool = False
     """Blocks that follow each other are asked for, and sent, in one message: where no line paces."""
     returns_grants: bool = True

@@ -152,7 +152,8 @@ class Upload:
             # It would wait for ever for what was refused: only a choke and a new grant wake it.
             refused = tuple(_one_by_one(message))
             session.refused += len(refused)
-            if session.refused > self._state.config.limits.refused_requests:
+            a_piece = -(-self._state.torrent.piece_bytes // BLOCK_BYTES)
+            if session.refused > max(self._state.config.limits.refused_requests, 4 * a_piece):
                 raise ProtocolViolation(reason="flood of requests")
             if session.fast:
                 for one in refused:

@@ -34,6 +34,8 @@ def node(node_id, role="client", **values: object):
         "connections_accepted": 0,
         "requests_made": 0,
         "requests_served": 0,
+        "away_seconds": 0.0,
+        "file": "",
     }
     return common | values
 
@@ -134,3 +136,34 @@ def test_first_byte_counts_from_the_clients_own_join(nodes):
     found = metrics.first_bytes(nodes, first).set_index("node_id")["first_byte_seconds"]
     assert found[1] == pytest.approx(0.3)
     assert math.isnan(found[2])
+
+
+def test_what_passes_through_a_relay_counts_in_and_out_and_a_tracker_passes_nothing():
+    rows = [
+        node(0, "origin", architecture="server", uploaded_payload_bytes=1000),
+        node(1, architecture="server", downloaded_payload_bytes=1000),
+        node(2, "relay", architecture="server", uploaded_payload_bytes=1000,
+             downloaded_payload_bytes=1000),
+        node(3, "tracker"),
+    ]  # fmt: skip
+    copies = metrics.through_copies(pd.DataFrame(rows), FILE_BYTES).droplevel(["placement", "repeat"])
+    assert copies.to_dict() == {("server", 2): 2.0, ("swarm", 2): 0.0}
+
+
+def test_without_a_third_party_nothing_passes_through_one():
+    rows = pd.DataFrame([node(0, "origin"), node(1)])
+    assert metrics.through_copies(rows, FILE_BYTES).empty
+
+
+def test_files_are_counted_by_what_they_are_where_somebody_looked():
+    rows = [node(0, "origin"), node(1, file="mixed"), node(2, file="whole"), node(3, file="mixed")]
+    (found,) = metrics.client_files(pd.DataFrame(rows)).to_dict("records")
+    assert found == {
+        "whole_files": 1,
+        "replaced_files": 0,
+        "partial_files": 0,
+        "mixed_files": 2,
+        "wrong_files": 0,
+        "none_files": 0,
+    }
+    assert metrics.client_files(pd.DataFrame([node(0, "origin"), node(1)])).empty

@@ -2,7 +2,7 @@
 
 import pytest
 
-from peers.limits import Limits
+from peers.limits import IN_TRIALS, limits_of
 from peers.settings import PeerSettings, read_settings
 from testbed.errors import ScenarioError
 
@@ -32,7 +32,9 @@ def test_every_key_is_taken():
         serving="unchoke slots",
         unchoke_slots=7,
         origin="super-seeding",
-        limits=Limits(ban=False, corrupt_pieces_a_host=1, request_queue=64, refused_requests=100),
+        limits=limits_of(
+            dict(ban=False, corrupt_pieces_a_host=1, request_queue=64, refused_requests=100), IN_TRIALS
+        ),
     )
 
 

@@ -213,6 +213,17 @@ def test_body_that_somebody_wants_is_given_between_its_head_and_its_end():
     assert following.method == "GET"
 
 
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 5\r\n\r\nhello", b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"]
+)
+def test_body_stays_as_it_came_when_what_it_came_in_is_used_again(framing):
+    decoder = Http(takes_bodies=True).decoder(dialled=False)
+    lent = bytearray(b"PUT /x HTTP/1.1\r\nHost: a\r\n" + framing)
+    messages = decoder.feed(memoryview(lent))
+    lent[:] = bytes(len(lent))
+    assert b"hello" in [bytes(one.payload) for one in messages if isinstance(one, Body)]
+
+
 def test_chunks_are_put_together():
     request, body, end = take(CHUNKED + GOOD_CHUNKS)
     assert request.body_bytes == UNKNOWN_LENGTH

@@ -6,10 +6,16 @@ from pathlib import Path
 import pytest
 
 from peers import messages as m
+from peers.core.bitfield import PieceSpace
+from peers.core.introduction import PEER_WIRE
 from peers.limits import IN_SCENARIOS, NAMES, LimitError, Limits, read_limit
+from testbed.node import LinkId, LinkUp
 from tests.peers.core.single import SinglePeer, hung_up, sent
 
 SAYS_NOTHING = m.KeepAlive()
+
+ALL = PieceSpace(4).all
+LAST = PieceSpace(4).bits[3]
 
 
 @pytest.mark.parametrize("fast", [True, False])
@@ -66,6 +72,34 @@ def test_a_block_now_and_then_is_an_answer():
         assert not hung_up(peer.say(slow, block))
 
 
+def test_a_trickle_does_not_hold_up_the_end_while_others_have_the_piece():
+    peer = SinglePeer(held=ALL & ~LAST)
+    slow, other = peer.join(pieces=LAST), peer.join(pieces=LAST)
+    [first, second] = sent(peer.say(slow, m.UNCHOKE), slow, m.Request)
+    effects = []
+    for _ in range(5):
+        effects += peer.say(slow, SAYS_NOTHING) + peer.say(other, SAYS_NOTHING) + peer.wait(5.0)
+    assert [(c.piece, c.begin) for c in sent(effects, slow, m.Cancel)] == [
+        (first.piece, first.begin),
+        (second.piece, second.begin),
+    ]
+    assert not sent(peer.say(slow, m.CHOKE, m.UNCHOKE), slow, m.Request)
+    assert len(sent(peer.say(other, m.UNCHOKE), other, m.Request)) == 2
+    assert peer.node.limits_hit == {"too slow at the end": 1}
+    peer.say(other, *peer.blocks(3))
+    assert peer.node.is_complete
+
+
+def test_who_alone_has_the_last_piece_may_take_its_time():
+    peer = SinglePeer(held=ALL & ~LAST)
+    slow = peer.join(pieces=LAST)
+    peer.say(slow, m.UNCHOKE)
+    effects = []
+    for _ in range(5):
+        effects += peer.say(slow, SAYS_NOTHING) + peer.wait(5.0)
+    assert not sent(effects, slow, m.Cancel)
+
+
 def test_a_silent_link_ends_in_the_time_that_was_set():
     peer = SinglePeer(limits=Limits(silence_seconds=30.0))
     peer.join()
@@ -78,6 +112,26 @@ def test_links_beyond_the_neighbours_are_counted():
     for _ in range(3):
         peer.link()
     assert peer.node.limits_hit == {"enough neighbours": 1}
+
+
+def test_a_neighbour_of_no_use_gives_its_place_to_a_newcomer_and_one_of_use_does_not():
+    peer = SinglePeer(grants=1, limits=Limits(idle_seconds=60.0))
+    for _ in range(19):
+        peer.join(pieces=peer.space.all)
+    leecher = peer.join(interested=True)
+    assert refused_newcomer(peer) == ["enough neighbours"]
+    for _ in range(4):
+        peer.wait(20.0)
+    endings = [refused_newcomer(peer) for _ in range(20)]
+    assert endings == [["idle"]] * 19 + [["enough neighbours"]]
+    assert sent(peer.say(leecher, *peer.requests(0)), leecher, m.Block)
+
+
+def refused_newcomer(peer: SinglePeer) -> list[str]:
+    """Which links end when somebody more comes."""
+    peer.links += 1
+    up = LinkUp(LinkId(peer.links), (f"10.0.2.{peer.links}", 6881), False, PEER_WIRE)
+    return [end.reason for end in hung_up(peer.feed(up))]
 
 
 def test_every_limit_can_be_read_from_its_own_default():

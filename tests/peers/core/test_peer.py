@@ -80,6 +80,37 @@ def test_message_is_in_the_table_or_ends_the_link_as_a_violation(phase, message,
         assert ending.reason == f"{type(message).__name__} while {phase.value}"
 
 
+# --- Introductions --------------------------------------------------------------------------
+
+
+def test_a_leecher_that_says_all_at_once_does_not_wait_for_the_handshake_to_ask_for_a_grant():
+    peer = SinglePeer(0b1000, says_all_at_once=True)
+    link = LinkId(1)
+    effects = peer.feed(LinkUp(link, ("10.0.1.1", 6881), True, PEER_WIRE))
+    messages = [effect.message for effect in effects]
+    assert [type(message) for message in messages] == [m.Handshake, m.Bitfield, m.Interested]
+    assert not sent(peer.say(link, peer.hello(b"-XX0001-000000000007")), link, m.Bitfield)
+
+
+def test_what_came_between_two_handshakes_is_told_piece_by_piece():
+    peer = SinglePeer(0, says_all_at_once=True)
+    dialled = LinkId(77)
+    peer.feed(LinkUp(dialled, ("10.0.2.1", 6881), True, PEER_WIRE))
+    seed = peer.join(peer.space.all)
+    [request, *_] = sent(peer.say(seed, m.UNCHOKE), seed, m.Request)
+    peer.say(seed, *peer.blocks(request.piece))
+    told = peer.say(dialled, peer.hello(b"-XX0001-000000000008"))
+    assert sent(told, dialled, m.Have) == [m.Have(request.piece)]
+
+
+def test_a_seed_says_what_it_has_after_the_handshake():
+    peer = SinglePeer(says_all_at_once=True)
+    link = LinkId(1)
+    effects = peer.feed(LinkUp(link, ("10.0.1.1", 6881), True, PEER_WIRE))
+    assert [type(effect.message) for effect in effects] == [m.Handshake]
+    assert sent(peer.say(link, peer.hello(b"-XX0001-000000000007")), link, m.HaveAll)
+
+
 # --- Uploading ------------------------------------------------------------------------------
 
 
