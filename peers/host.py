@@ -60,7 +60,6 @@ def swarm_config(plan: SwarmPlan, peer_id: bytes) -> PeerConfig:
         grants=GRANTS if plan.uplink_bytes_per_second < math.inf else UNSHAPED_GRANTS,
         request_ahead_blocks=UNPACED_REQUEST_AHEAD_BLOCKS if plan.unlimited else REQUEST_AHEAD_BLOCKS,
         in_runs=plan.unlimited,
-        says_all_at_once=True,
         pieces_in_flight=4 * PIECES_IN_FLIGHT,
         tracker=None if tracker is None else tracker.address,
         announce_path="/" if tracker is None else tracker.path,

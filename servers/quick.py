@@ -27,10 +27,14 @@ from servers.quick_record import QuickRecord, Served
 from servers.request_decoder import KnownHeads, RequestDecoder
 from testbed.live import LiveWorld
 from testbed.live_link import LiveLink
+from testbed.node import FileSlice
 
 #: Heads and contents kept, at most. Beyond it all are forgotten: so many have no use for being kept.
 KEPT_ANSWERS = 512
 KEPT_BYTES = 32 * 1024 * 1024
+
+#: Files up to this size are answered at once: the kernel takes them whole.
+FILE_LIMIT_BYTES = 64 * 1024
 
 _METHODS = ("GET", "HEAD")
 
@@ -38,7 +42,7 @@ _METHODS = ("GET", "HEAD")
 class _Known:
     """A request, as bytes and as what it means, and its answer."""
 
-    __slots__ = ("answer", "end", "key", "payload_bytes", "reply", "request", "served", "turn")
+    __slots__ = ("answer", "end", "file", "key", "payload_bytes", "reply", "request", "served", "turn")
 
     def __init__(self, key: bytes, request: Request) -> None:
         self.key = key
@@ -47,6 +51,9 @@ class _Known:
         self.end = b""
         self.reply = b""
         self.payload_bytes = 0
+        """Of the reply."""
+        self.file: FileSlice | None = None
+        """What leaves behind the reply."""
         self.served: Served | None = None
         self.turn = -1
         """When the answer was last seen to hold."""
@@ -101,7 +108,7 @@ class QuickAnswers:
             if not self._still_holds(known, now):
                 return False
             found = time.monotonic() - self._started_at
-        all_sent = link.answer_at_once(len(known.key), known.reply, known.payload_bytes)
+        all_sent = link.answer_at_once(len(known.key), known.reply, known.payload_bytes, known.file)
         connection.has_asked = True
         connection.active_at = now
         connection.previous = None
@@ -135,21 +142,30 @@ class QuickAnswers:
             if content is None or not isinstance(answer, Answer):
                 self._answers.pop(known.key, None)
                 return False
+            at_hand, known.file = content
             known.answer = answer
             known.end = end
-            known.reply = answer.start + end + content
-            known.payload_bytes = len(content) if answer.segments else 0
+            known.reply = answer.start + end + at_hand
+            known.payload_bytes = len(at_hand) if answer.segments else 0
+            file_bytes = 0 if known.file is None else known.file.nbytes
             known.served = Served(
-                known.request, answer.status, len(known.key), len(known.reply), known.payload_bytes
+                known.request,
+                answer.status,
+                len(known.key),
+                len(known.reply) + file_bytes,
+                known.payload_bytes + file_bytes,
             )
         known.turn = self._world.turn
         return True
 
 
-def _content(answer: Answer) -> bytes | None:
-    """All that follows the head, if it is at hand."""
+def _content(answer: Answer) -> tuple[bytes, FileSlice | None] | None:
+    """All that follows the head, if it is not much: what is at hand, and what is still in a file."""
     if not answer.segments:
-        return answer.content
-    if len(answer.segments) > 1 or answer.tail or not isinstance(answer.whole, bytes):
+        return answer.content, None
+    whole = answer.whole
+    if len(answer.segments) > 1 or answer.tail or answer.segments[0].framing:
         return None
-    return answer.segments[0].framing + answer.whole
+    if isinstance(whole, FileSlice):
+        return (b"", whole) if whole.nbytes <= FILE_LIMIT_BYTES else None
+    return (whole, None) if isinstance(whole, bytes) else None

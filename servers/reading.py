@@ -24,14 +24,16 @@ from servers.http1 import Headers, Request, find_all
 from servers.listing import Order, as_html, as_json, read_listing
 from servers.methods import Later
 from servers.ranges import Unsatisfiable, wanted_parts
+from testbed.live_sending import SENDFILE_FROM_BYTES
 from testbed.node import FileSlice, Payload
 from testbed.storage import StorageFault
 
 #: Answers kept, and with each of them an open file.
 ANSWERS_KEPT = 256
 
-#: Files up to this size are kept in memory with their answer: 16 MiB for all of them at most.
-IN_MEMORY_BYTES = 64 * 1024
+#: Files up to this size are kept in memory with their answer: 4 MiB for all of them at most. Larger
+#: ones leave by sendfile, which is less work than to copy them.
+IN_MEMORY_BYTES = SENDFILE_FROM_BYTES
 
 #: After so long an answer that was kept is worked out again.
 RECHECK_SECONDS = 1.0

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from testbed.live import LiveStation
 
 #: Slices up to this size are read into memory and leave together with what surrounds them; larger
-#: ones leave by sendfile.
-SENDFILE_FROM_BYTES = 64 * 1024
+#: ones leave by sendfile. For 32 KiB that takes half of the processor time, for 8 KiB a fifth more.
+SENDFILE_FROM_BYTES = 16 * 1024
 
 #: How many buffers go into one sendmsg at most (the kernel's limit is 1024).
 BUFFERS_A_SEND = 64
@@ -149,7 +149,9 @@ class SendingLink(Link):
             self._sparing = sparing
             limit_unsent(self.sock, UNPROVED_UNSENT_BYTES if sparing else _NO_UNSENT_LIMIT)
 
-    def answer_at_once(self, received_bytes: int, data: bytes, payload_bytes: int) -> bool:
+    def answer_at_once(
+        self, received_bytes: int, data: bytes, payload_bytes: int, file: FileSlice | None
+    ) -> bool:
         """Send bytes past the node, in one call; nothing else waits to be sent. For a shortcut.
 
         What the kernel does not take waits as anything else does: the node meets a link without room.
@@ -157,6 +159,7 @@ class SendingLink(Link):
         Args:
           received_bytes: What this is the answer to.
           payload_bytes: How much of the data is file content: its end.
+          file: What leaves behind the data, by sendfile.
 
         Returns:
           Whether all is with the kernel. If not, and the link is not down, the rest will follow.
@@ -165,13 +168,13 @@ class SendingLink(Link):
         ledger.downloaded_wire_bytes += received_bytes
         size = len(data)
         try:
-            sent = self.sock.send(data)
+            sent = self.sock.send(data) if file is None else self.sock.send(data, socket.MSG_MORE)
         except BlockingIOError:
             sent = 0
         except OSError as error:
             self.fail(error.strerror or type(error).__name__)
             return False
-        if sent == size:
+        if sent == size and file is None:
             ledger.uploaded_wire_bytes += sent
             ledger.uploaded_payload_bytes += payload_bytes
             self._sent_bytes += sent
@@ -180,9 +183,11 @@ class SendingLink(Link):
         self.outbox.append((data[:head_bytes], False))
         if payload_bytes:
             self.outbox.append((memoryview(data)[head_bytes:], True))
+        if file is not None:
+            self.outbox.append((file, True))
         self._account(sent)
         self.flush()
-        return False
+        return self.has_room and self.fileno >= 0
 
     def flush(self) -> None:
         """Give the kernel what it takes."""

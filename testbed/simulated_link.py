@@ -175,17 +175,16 @@ class SimulatedLink(Link):
 
 
 control_bytes: dict[type, int] = {}
-"""The size of each kind of control message that has one size. Found out at the first of a kind: to read
-both properties of a message costs as much as ten bytecodes."""
+"""The size of each kind of control message that has one size, 0 for other kinds. Found out at the first
+of a kind: to read both properties of a message costs as much as ten bytecodes."""
 
 
 def _control_bytes(message: Message) -> int:
     """The size of a control message; 0 for payload."""
     kind = type(message)
-    size, payload = getattr(kind, "size_bytes", None), getattr(kind, "payload_bytes", None)
-    if isinstance(size, int) and payload == 0:
-        control_bytes[kind] = size
-        return size
+    if kind not in control_bytes:
+        size, payload = getattr(kind, "size_bytes", None), getattr(kind, "payload_bytes", None)
+        control_bytes[kind] = size if isinstance(size, int) and payload == 0 else 0
     return 0 if message.payload_bytes else message.size_bytes
 
 

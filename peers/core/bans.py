@@ -21,7 +21,7 @@ class Bans:
         self._limits = limits
         self._strikes: dict[str, int] = {}
         """Corrupt pieces by host."""
-        self._banned: set[bytes | Address] = set()
+        self._banned: frozenset[bytes | Address] = frozenset()
         """Peer ids, and addresses that were dialled."""
 
     def sent_corrupt_piece(self, session: Session) -> None:
@@ -30,9 +30,9 @@ class Bans:
             return
         host = session.remote[0]
         self._strikes[host] = self._strikes.get(host, 0) + 1
-        self._banned.add(session.peer_id)
+        self._banned |= {session.peer_id}
         if session.dialled:
-            self._banned.add(session.remote)
+            self._banned |= {session.remote}
 
     def knows_id(self, peer_id: bytes) -> bool:
         """Whether the peer of this id is banned."""

@@ -88,7 +88,7 @@ class Download:
                 kept.parts = list(progress.parts)
                 kept.remaining = progress.remaining
                 kept.first_byte_at = progress.first_byte_at
-                kept.sources = {EARLIER_SOURCE}
+                kept.sources = (EARLIER_SOURCE,)
 
     # --- What others have -------------------------------------------------------------------
 
@@ -344,7 +344,8 @@ class Download:
         session.block_at = now
         session.unanswered = 0
         progress.parts[place] = message.payload
-        progress.sources.add(session.link)
+        if session.link not in progress.sources:
+            progress.sources += (session.link,)
         if progress.first_byte_at is None:
             progress.first_byte_at = now
         progress.remaining -= 1

@@ -351,11 +351,11 @@ class PeerNode:
         """Take a message that is not one of those that come again and again in an open session."""
         kind: type = type(message)
         try:
-            phase = session.next_phases.get(kind)
+            phase = TRANSITIONS[session.phase].get(kind)
             if phase is None or (kind in FAST_ONLY and not session.fast):
                 raise ProtocolViolation(reason=f"{kind.__name__} while {session.phase.value}")
             if phase is not session.phase:
-                session.enter(phase)
+                session.phase = phase
                 if phase is Phase.OPEN:
                     session.takers = _TAKEN_FAST if session.fast else _TAKEN_PLAIN
             session.heard_at = now

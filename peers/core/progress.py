@@ -17,5 +17,5 @@ class PieceProgress:
         self.owner: Session | None = None
         self.asked_at = 0.0
         self.first_byte_at: float | None = None
-        self.sources: set[LinkId] = set()
-        """Whom its blocks came from."""
+        self.sources: tuple[LinkId, ...] = ()
+        """Whom its blocks came from, each once."""

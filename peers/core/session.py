@@ -105,7 +105,6 @@ class Session:
         "in_line",
         "last_served",
         "link",
-        "next_phases",
         "one_at_a_time",
         "outstanding",
         "peer_choking",
@@ -135,7 +134,7 @@ class Session:
         self.dialled = dialled
         self.takers: Mapping[type, Any] = {}
         """What the peer does with messages that may come in this phase and do not end it."""
-        self.enter(Phase.AWAITING_HANDSHAKE)
+        self.phase = Phase.AWAITING_HANDSHAKE
         self.told: int | None = None
         """Which pieces it was told of before its handshake; None: of none yet."""
         self.peer_id = b""
@@ -183,11 +182,6 @@ class Session:
         self.received_payload_bytes = 0
         self.sent_payload_bytes = 0
         self.heard_at = now
-
-    def enter(self, phase: Phase) -> None:
-        """Come into a phase; `next_phases` is its row of the table, looked up once."""
-        self.phase = phase
-        self.next_phases = TRANSITIONS[phase]
 
     def could_use(self, ours: int) -> bool:
         """Whether it would have something to ask for, of our pieces, if it were unchoked."""

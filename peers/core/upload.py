@@ -28,7 +28,7 @@ from peers.messages import (
 )
 from peers.torrent import BLOCK_BYTES
 from testbed.errors import ProtocolViolation
-from testbed.node import Departed, Effect, LinkId, Send, Writable
+from testbed.node import Departed, Effect, Send, Writable
 from testbed.storage import StorageFault
 
 #: Other clients ask for up to 128 KiB at a time.
@@ -62,7 +62,6 @@ class Upload:
     __slots__ = (
         "_fresh",
         "_hang_up",
-        "_interested",
         "_on_look_again",
         "_serving",
         "_state",
@@ -86,7 +85,6 @@ class Upload:
         if self._serving.suggests and not state.missing:
             self._fresh = FreshPieces(state.space, rng)
         self._uplink_busy = False
-        self._interested: dict[LinkId, Session] = {}
         self.look_again: float | None = None
         """When to look whether the grants that were given are being used."""
 
@@ -100,13 +98,11 @@ class Upload:
         """A peer is gone."""
         session.peer_interested = False
         self._serving.end(session)
-        self._interested.pop(session.link, None)
         session.queue.clear()
 
     def on_interested(self, session: Session, message: object, now: float, out: list[Effect]) -> None:
         """It would like a grant."""
         session.peer_interested = True
-        self._interested[session.link] = session
         self._serving.wants(session)
         self.review(now, out)
         self.fill_grants(now, out)
@@ -118,7 +114,6 @@ class Upload:
         session.peer_interested = False
         if session.untold:
             self._state.tell(session, out)
-        self._interested.pop(session.link, None)
         if session.granted and not session.queue:
             self._end_grant(session, now, out)
 
@@ -196,10 +191,10 @@ class Upload:
     # --- Grants -----------------------------------------------------------------------------
 
     def _next_in_line(self) -> Session | None:
-        return self._serving.waiting(self._interested.values(), self._state.ours)
+        return self._serving.waiting(self._state.sessions.values(), self._state.ours)
 
     def _anybody_waits(self) -> bool:
-        return self._serving.anybody_waits(self._interested.values(), self._state.ours)
+        return self._serving.anybody_waits(self._state.sessions.values(), self._state.ours)
 
     def fill_grants(self, now: float, out: list[Effect]) -> None:
         """Serve more peers if the uplink needs them."""

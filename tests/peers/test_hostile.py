@@ -168,8 +168,7 @@ async def test_who_asks_and_never_reads_holds_up_nobody_and_is_parted_from(tmp_p
         async with await seed.introduced(receive_buffer=4096) as stream:
             heard = Hearing(stream, 128)
             await heard.until(m.Unchoke)
-            for piece in range(120):
-                await say(stream, m.Request(piece, 0, BLOCK_BYTES))
+            await say(stream, *[m.Request(piece, 0, BLOCK_BYTES) for piece in range(120)])
             assert await seed.serves(127)
             while not seed.node.limits_hit:
                 await trio.testing.wait_all_tasks_blocked(0.01)
