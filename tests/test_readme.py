@@ -39,3 +39,9 @@ def test_the_commands_of_the_readme_are_targets_of_make():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in set(re.findall(r"make ([a-z]+)", README)):
         assert f"\n{target}:" in makefile
+
+
+def test_every_scenario_is_an_experiment_that_the_docs_name():
+    text = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\]\(\.\./scenarios/(\w+)\.toml\)", text))
+    assert named == {path.stem for path in (ROOT / "scenarios").glob("*.toml")}
