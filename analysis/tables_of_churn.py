@@ -15,7 +15,7 @@ CAPTION = (
     "a client came, each time to another address; what it received in vain for each time it came, in "
     "bytes and in pieces; and the longest that one waited, back again, until content reached it."
 )
-FIGURES = ("pieces out", "finished", "last done", "sessions", "waste", "in pieces", "rediscovery")
+FIGURES = ("pieces out", "finished", "sessions", "waste", "in pieces", "rediscovery")
 
 
 def is_about_leaving(summaries: Iterable[Summary]) -> bool:
@@ -59,9 +59,8 @@ def say_leaving(named: Sequence[tuple[str, Point]]) -> str:
 def _figures(point: Point) -> tuple[str, ...]:
     churn = point.churn
     return (
-        percent(point.pieces_out_fraction, 1),
-        percent(point.finished_fraction, 1),
-        seconds(point.makespan.median if point.makespan else None),
+        percent(point.pieces_out_fraction),
+        percent(point.finished_fraction),
         number(churn.sessions_per_client if churn else 1.0),
         size(churn.wasted_bytes_per_session) if churn else UNKNOWN,
         number(churn.wasted_pieces_per_session) if churn else UNKNOWN,

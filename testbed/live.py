@@ -28,7 +28,7 @@ import trio
 
 from testbed.link import Pacer
 from testbed.live_link import LiveLink
-from testbed.live_sending import SEND_BUFFER_BYTES, UNPROVED_UNSENT_BYTES, SendingLink
+from testbed.live_sending import SEND_BUFFER_BYTES, SPARED_UNSENT_BYTES, SendingLink
 from testbed.node import Address, DialFailed, Node
 from testbed.sockets import limit_unsent, listen, new_socket
 from testbed.station import STALLED, Station
@@ -320,7 +320,8 @@ class LiveStation(Station):
         """
         shaped = self.shaped or self.shaped_down
         self._listener = listen(self.address, shaped=shaped, shares_port=shares_port)
-        limit_unsent(self._listener, UNPROVED_UNSENT_BYTES)
+        if self.shaped:
+            limit_unsent(self._listener, SPARED_UNSENT_BYTES)
         self.address = self._listener.getsockname()[:2]
         self._accepts = wire
         self._connection_limit = connection_limit

@@ -25,12 +25,11 @@ BUFFERS_A_SEND = 64
 #: So much of a framed slice is read and sent at a time.
 SEND_BUFFER_BYTES = 1024 * 1024
 
-#: A reader that never reads leaves up to 4 MB in the kernel. A link may have so much unsent there until
-#: its remote has proved to read, by more than its own buffers take, and from then on if many links wait
-#: for theirs; for all others such a limit costs up to 40 % of the speed.
-UNPROVED_UNSENT_BYTES = 128 * 1024
-PROVED_BYTES = 1024 * 1024
-SPARING_FROM_WAITING_LINKS = 64
+#: A reader that never reads leaves up to 4 MB in the kernel. Once so many links wait for theirs, those
+#: that begin a large slice, or go on with one, may have so much unsent there. For all others there is no
+#: such limit: it costs up to 40 % of the speed.
+SPARED_UNSENT_BYTES = 128 * 1024
+SPARING_FROM_WAITING_LINKS = 48
 
 #: The system's own limit, which is none.
 _NO_UNSENT_LIMIT = 0
@@ -41,7 +40,7 @@ SENT_A_TURN_BYTES = 8 * 1024 * 1024
 
 #: Slices from this size on leave in full segments only (TCP_CORK). An acknowledgement makes the kernel
 #: send what it has, a whole segment or not; that was a tenth of the processor time for a large file.
-CORK_FROM_BYTES = 1024 * 1024
+CORK_FROM_BYTES = 256 * 1024
 
 
 class SendingLink(Link):
@@ -74,8 +73,6 @@ class SendingLink(Link):
         remote: Address,
         sock: socket.socket,
         wire: Wire,
-        *,
-        sparing: bool,
     ) -> None:
         super().__init__(station, link_id, remote)
         self.sock = sock
@@ -97,8 +94,9 @@ class SendingLink(Link):
         """It has sent all that it may in this turn, and more waits."""
         self._flush_asked = False
         self._sent_bytes = 0
-        self._sparing = sparing
-        """The kernel keeps little unsent for this link; set on the listening socket."""
+        self._sparing = False
+        """The kernel keeps little unsent for this link, which is short of it."""
+        self._spare_or_not()
 
     def fail(self, reason: str, *, violation: bool = False) -> None:
         """End the link at once: the network, or a fault of the remote, has ended it."""
@@ -141,13 +139,11 @@ class SendingLink(Link):
             self.station.world.flush_soon(self)
 
     def _spare_or_not(self) -> None:
-        """Let the kernel keep much for a remote that reads, unless many wait for the same."""
-        if self._sent_bytes < PROVED_BYTES:
-            return
+        """Let the kernel keep much for this link, unless many wait for the same."""
         sparing = self.station.world.waiting_links >= SPARING_FROM_WAITING_LINKS
         if sparing != self._sparing and not self.station.shaped:
             self._sparing = sparing
-            limit_unsent(self.sock, UNPROVED_UNSENT_BYTES if sparing else _NO_UNSENT_LIMIT)
+            limit_unsent(self.sock, SPARED_UNSENT_BYTES if sparing else _NO_UNSENT_LIMIT)
 
     def answer_at_once(
         self, received_bytes: int, data: bytes, payload_bytes: int, file: FileSlice | None
@@ -228,6 +224,7 @@ class SendingLink(Link):
     def begin_turn(self) -> None:
         """Go on sending: everybody else has had a turn."""
         self._had_its_turn = False
+        self._spare_or_not()
         self.flush()
 
     def is_stalled(self, now: float, seconds: float) -> bool:
@@ -259,6 +256,7 @@ class SendingLink(Link):
         if isinstance(first, FileSlice):
             if not self._corked and first.nbytes >= CORK_FROM_BYTES:
                 self._corked = cork(self.sock, on=True)
+                self._spare_or_not()
             offered = min(first.nbytes, SENT_A_TURN_BYTES)
             sent = os.sendfile(self.fileno, first.file, first.offset, offered)
             if sent < offered and os.fstat(first.file).st_size < first.offset + first.nbytes:

@@ -344,23 +344,21 @@ class Station:
         link.clear_at = departs_at
         self._payload_waiting += 1
         self.uplink.backlogged = True
-        # What is reserved later has not passed when this has, such as control messages by the dozen.
-        reserved_bytes = self.uplink.reserved_bytes
         if link.latency_seconds:
             # Asked for before the departure, so that nothing sent later overtakes it.
             self.clock.call_at(departs_at + link.latency_seconds, link.transmit, message)
-            self.clock.call_at(departs_at, self._depart, link, None, reserved_bytes)
+            self.clock.call_at(departs_at, self._depart, link, None)
         elif departs_at > now:
-            self.clock.call_at(departs_at, self._depart, link, message, reserved_bytes)
+            self.clock.call_at(departs_at, self._depart, link, message)
         else:
-            self._depart(link, message, reserved_bytes)
+            self._depart(link, message)
 
-    def _depart(self, link: Link, message: Message | None, reserved_bytes: int) -> None:
+    def _depart(self, link: Link, message: Message | None) -> None:
         """The payload has left this node's line: free it, and let the message travel."""
         if message is not None:
             link.transmit(message)
         self._payload_waiting -= 1
-        self.uplink_meter.passed(reserved_bytes, self.clock.now())
+        self.uplink_meter.passed(self.uplink.reserved_bytes, self.clock.now())
         up = link.up
         writable = up and link.has_room
         link.blocked = up and not writable

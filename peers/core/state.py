@@ -80,8 +80,8 @@ class PeerConfig:
     """Peers served at a time where that is by unchoke slots (BEP 3 says four)."""
     says_all_at_once: bool = False
     """Whom it dials it tells with its handshake, and not after the other's, what it has and that it
-    would like more: a grant comes a round trip sooner. Not where there is no delay, and nothing to gain;
-    not by hand: aria2 ends the links of those who do so."""
+    would like more: a grant comes a round trip sooner. Off where there is no delay, so nothing to gain,
+    and by hand: aria2 ends the links of those who do so."""
     in_runs: bool = False
     """Blocks that follow each other are asked for, and sent, in one message: where no line paces."""
     returns_grants: bool = True

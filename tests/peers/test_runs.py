@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from peers import messages as m
@@ -59,14 +59,12 @@ def outcome(wire: PeerWire, chunks: Iterable[bytes]) -> list[Message] | str:
         return violation.reason
 
 
-@settings(deadline=None)
 @given(st.one_of(block_runs(), request_runs()))
 def test_a_run_is_as_long_as_it_says_and_its_frames_are_those_of_its_messages(run):
     assert len(join(encode(run))) == run.size_bytes
     assert join(encode(run)) == stream_of(one_by_one([run]))
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.one_of(block_runs(), request_runs(), after_handshake), max_size=8),
     st.lists(st.integers(0, 400_000), max_size=12),
@@ -77,7 +75,6 @@ def test_any_split_of_the_bytes_gives_the_same_as_without_runs(sent, cuts):
     assert with_runs == outcome(PeerWire(), chunks) == [HANDSHAKE, *one_by_one(sent)]
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400), st.lists(st.integers(0, 400)))
 def test_whatever_comes_is_the_same_violation_as_without_runs(noise, cuts):
     start = stream_of([HANDSHAKE, m.RequestRun(0, 0, PIECE_BYTES)])
