@@ -57,7 +57,7 @@ class LiveLink(SendingLink):
         *,
         dialled: bool,
     ) -> None:
-        super().__init__(station, link_id, remote, sock, station.wires[wire])
+        super().__init__(station, link_id, remote, sock, station.wires[wire], sparing=not dialled)
         self.decoder = self.wire.decoder(dialled=dialled)
         self._wire_name = wire
         self._dialled = dialled

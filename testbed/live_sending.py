@@ -26,13 +26,17 @@ BUFFERS_A_SEND = 64
 SEND_BUFFER_BYTES = 1024 * 1024
 
 #: A reader that never reads leaves up to 4 MB in the kernel. Once so many links wait for theirs, those
-#: that begin a large slice, or go on with one, may have so much unsent there. For all others there is no
-#: such limit: it costs up to 40 % of the speed.
+#: that begin a large slice, or go on with one, may have so much unsent there. For others such a limit
+#: costs up to 40 % of the speed.
 SPARED_UNSENT_BYTES = 128 * 1024
 SPARING_FROM_WAITING_LINKS = 48
 
+#: Where readers are doubted (`LiveStation.doubts_readers`) every link that was accepted begins with the
+#: limit, until its remote has proved to read: by more than its own buffers take.
+PROVED_BYTES = 1024 * 1024
+
 #: The system's own limit, which is none.
-_NO_UNSENT_LIMIT = 0
+NO_UNSENT_LIMIT = 0
 
 #: A link sends at most so much before others have their turn. A reader on loopback takes it as fast as
 #: it is sent: without a limit everybody else waited for the whole file.
@@ -73,6 +77,8 @@ class SendingLink(Link):
         remote: Address,
         sock: socket.socket,
         wire: Wire,
+        *,
+        sparing: bool,
     ) -> None:
         super().__init__(station, link_id, remote)
         self.sock = sock
@@ -94,8 +100,8 @@ class SendingLink(Link):
         """It has sent all that it may in this turn, and more waits."""
         self._flush_asked = False
         self._sent_bytes = 0
-        self._sparing = False
-        """The kernel keeps little unsent for this link, which is short of it."""
+        self._sparing = sparing and station.doubts_readers
+        """The kernel keeps little unsent for this link; set on the listening socket."""
         self._spare_or_not()
 
     def fail(self, reason: str, *, violation: bool = False) -> None:
@@ -140,10 +146,12 @@ class SendingLink(Link):
 
     def _spare_or_not(self) -> None:
         """Let the kernel keep much for this link, unless many wait for the same."""
+        if self._sparing and self.station.doubts_readers and self._sent_bytes < PROVED_BYTES:
+            return
         sparing = self.station.world.waiting_links >= SPARING_FROM_WAITING_LINKS
         if sparing != self._sparing and not self.station.shaped:
             self._sparing = sparing
-            limit_unsent(self.sock, SPARED_UNSENT_BYTES if sparing else _NO_UNSENT_LIMIT)
+            limit_unsent(self.sock, SPARED_UNSENT_BYTES if sparing else NO_UNSENT_LIMIT)
 
     def answer_at_once(
         self, received_bytes: int, data: bytes, payload_bytes: int, file: FileSlice | None

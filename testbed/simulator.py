@@ -29,6 +29,10 @@ from testbed.simulated_link import SimulatedStation
 #: A run of ten thousand nodes and 64 pieces has about 20 million calls.
 CALLS_LIMIT = 2_000_000_000
 
+#: What one station takes at a time unless it says otherwise. Nobody runs out of descriptors here, and
+#: of ten thousand nodes all are linked to the file host, or to the tracker, at once.
+CONNECTIONS_LIMIT = 1_000_000
+
 #: More virtual time than anybody waits for.
 SECONDS_LIMIT = 10 * 365 * 86_400.0
 
@@ -83,7 +87,7 @@ class SimulatedWorld:
         latency_seconds: float = 0.0,
         delays: Mapping[str, float] | None = None,
         loss_fraction: float = 0.0,
-        connection_limit: int = 4096,
+        connection_limit: int = CONNECTIONS_LIMIT,
     ) -> SimulatedStation:
         """Give a node a place. With `accepts`, the name of a wire, others can dial it from now on."""
         station = SimulatedStation(

@@ -84,7 +84,7 @@ def test_a_locustfile_brings_in_no_trio_and_no_pandas(module):
         "print([name for name in ('trio', 'pandas', 'pyarrow', 'matplotlib') if name in sys.modules])"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == "[]"

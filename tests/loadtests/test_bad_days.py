@@ -59,7 +59,7 @@ def test_an_interrupt_ends_the_children_and_keeps_what_was_measured(hanging, tmp
     command, children = hanging
     command.send_signal(signal.SIGINT)
     wait_until(lambda: gone(children), "no child left", GONE_SECONDS)
-    out, _ = command.communicate(timeout=30)
+    out, _ = command.communicate(timeout=120)
     assert command.returncode == 130
     kept = load_run(only_run(tmp_path))
     assert kept.manifest["status"] == "partial"
@@ -75,7 +75,7 @@ def test_a_killed_origin_ends_the_run_and_keeps_what_was_measured(hanging, tmp_p
     origin = find(command, "the origin's process")
     assert origin is not None
     origin.kill()
-    command.communicate(timeout=30)
+    command.communicate(timeout=120)
     assert command.returncode == 1
     assert gone(children)
     kept = load_run(only_run(tmp_path))
@@ -129,7 +129,7 @@ def test_an_interrupt_before_anything_was_measured_leaves_nothing(tmp_path):
     with command:
         children = wait_for_trial_under_way(command, tmp_path)
         command.send_signal(signal.SIGTERM)
-        _, err = command.communicate(timeout=30)
+        _, err = command.communicate(timeout=120)
     assert command.returncode == 130
     assert gone(children)
     assert last_line(err) == "nothing was measured"

@@ -27,7 +27,7 @@ from peers.torrent import Torrent
 from peers.torrent_making import make
 
 TRACKER = "http://127.0.0.1:6969/announce"
-SECONDS = 30
+SECONDS = 120
 
 
 @pytest.fixture

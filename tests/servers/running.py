@@ -36,7 +36,7 @@ class HostProcess:
     def end_by(self, *signals: signal.Signals):
         for number in signals:
             self.process.send_signal(number)
-        output, errors = self.process.communicate(timeout=30)
+        output, errors = self.process.communicate(timeout=120)
         return self.process.returncode, output, errors
 
     def close(self):
@@ -60,13 +60,13 @@ async def running(settings: HostSettings):
 
 async def in_thread(function, *args: object):
     """Run what blocks beside the world; bounded, so that a hanging test fails."""
-    with trio.fail_after(20):
+    with trio.fail_after(120):
         return await trio.to_thread.run_sync(function, *args)
 
 
 def fetch(address, path, method="GET", **headers: str):
     """One request on a connection of its own: status, headers, content."""
-    connection = http.client.HTTPConnection(*address, timeout=10)
+    connection = http.client.HTTPConnection(*address, timeout=120)
     try:
         connection.request(method, path, headers={k.replace("_", "-"): v for k, v in headers.items()})
         response = connection.getresponse()
@@ -77,7 +77,7 @@ def fetch(address, path, method="GET", **headers: str):
 
 def exchange(address, data):
     """Send raw bytes and read until the host hangs up."""
-    with socket.create_connection(address, timeout=10) as sock:
+    with socket.create_connection(address, timeout=120) as sock:
         sock.sendall(data)
         received = b""
         while part := sock.recv(65536):

@@ -56,7 +56,7 @@ def ask(address, method, target, headers):
     lines += [f"{name}: {value}" for name, value in headers]
     if ("Connection", "close") not in headers:
         lines.append("Connection: close")
-    with socket.create_connection(address, timeout=10) as sock:
+    with socket.create_connection(address, timeout=120) as sock:
         sock.sendall("\r\n".join([*lines, "", ""]).encode())
         received = b""
         while part := sock.recv(65536):

@@ -20,7 +20,11 @@ from testbed.content import made_up
 from testbed.link import Pacer
 from testbed.links import Links
 from testbed.live import LiveWorld
-from testbed.live_sending import SENT_A_TURN_BYTES
+from testbed.live_sending import (
+    SENT_A_TURN_BYTES,
+    SPARED_UNSENT_BYTES,
+    SPARING_FROM_WAITING_LINKS,
+)
 from testbed.scenario import Scenario
 from testbed.sockets import loopback_host
 from testbed.storage import FileStorage
@@ -73,7 +77,7 @@ async def test_standard_library_client_gets_file_part_and_head(station):
 
 async def test_one_connection_serves_many_requests(station):
     def several():
-        connection = http.client.HTTPConnection(*station.address, timeout=10)
+        connection = http.client.HTTPConnection(*station.address, timeout=120)
         bodies = []
         for path in ("/small.txt", "/missing", "/big", "/small.txt"):
             connection.request("GET", path)
@@ -137,7 +141,7 @@ async def test_client_that_takes_too_little_of_its_response_is_cut(root, station
     with (root / "sparse").open("wb") as file:
         file.truncate(64 << 20)
     assert station.least_taken_bytes == 30 * 1024
-    with socket.socket() as client, trio.fail_after(20):
+    with socket.socket() as client, trio.fail_after(120):
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(station.address)
         client.sendall(b"GET /sparse HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -153,6 +157,22 @@ async def test_client_that_takes_too_little_of_its_response_is_cut(root, station
             await trio.lowlevel.checkpoint()  # What it read is being acknowledged.
         client.recv(1024, socket.MSG_WAITALL)
         assert link.is_stalled(since + 62.0, 30.0), "it took a kilobyte in half a minute"
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="the system has no such limit")
+async def test_kernel_keeps_little_for_those_who_come_when_many_wait(station):
+    kept = []
+    with trio.fail_after(120):
+        for waiting in (0, SPARING_FROM_WAITING_LINKS):
+            station.world.waiting_links = waiting
+            with socket.create_connection(station.address):
+                while not station.links:
+                    await trio.lowlevel.checkpoint()
+                (link,) = station.links.values()
+                kept.append(link.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT))
+            while station.links:
+                await trio.lowlevel.checkpoint()
+    assert kept == [0, SPARED_UNSENT_BYTES]
 
 
 async def test_bytes_of_the_ledger_are_those_that_clients_got(shaped_station):
@@ -273,7 +293,7 @@ async def test_every_client_of_a_cast_gets_a_verified_copy(nursery, tmp_path, sh
         station.on_finished = on_finished
         station.start(0.0)
         stations.append(station)
-    with trio.fail_after(20):
+    with trio.fail_after(120):
         await everybody.wait()
         assert await world.drain(10)
     origin, *clients = stations

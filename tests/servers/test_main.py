@@ -30,7 +30,7 @@ def start_host(tmp_path):
 
 
 def fetch(address):
-    connection = http.client.HTTPConnection(*address, timeout=20)
+    connection = http.client.HTTPConnection(*address, timeout=120)
     connection.request("GET", "/a.txt")
     content = connection.getresponse().read()
     connection.close()
@@ -39,7 +39,7 @@ def fetch(address):
 
 def is_listening(address):
     try:
-        socket.create_connection(address, timeout=20).close()
+        socket.create_connection(address, timeout=120).close()
     except (ConnectionRefusedError, ConnectionResetError):
         return False
     return True
@@ -64,7 +64,7 @@ def test_response_under_way_is_finished_after_sigterm(start_host, tmp_path):
     content = bytes(2_000_000)
     (tmp_path / "b").write_bytes(content)
     host = start_host("--uplink", "2 MB/s")
-    connection = http.client.HTTPConnection(*host.address, timeout=20)
+    connection = http.client.HTTPConnection(*host.address, timeout=120)
     connection.request("GET", "/b")
     response = connection.getresponse()
     first = response.read(1)
@@ -77,7 +77,7 @@ def test_response_under_way_is_finished_after_sigterm(start_host, tmp_path):
 def test_second_signal_ends_at_once_what_is_under_way(start_host, tmp_path):
     (tmp_path / "b").write_bytes(bytes(2_000_000))
     host = start_host("--uplink", "10 kB/s")  # It would take 200 s.
-    with socket.create_connection(host.address, timeout=20) as sock:
+    with socket.create_connection(host.address, timeout=120) as sock:
         sock.sendall(b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n")
         sock.recv(1)
         host.process.send_signal(signal.SIGTERM)

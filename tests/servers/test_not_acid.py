@@ -76,7 +76,7 @@ def test_killed_host_leaves_half_a_file_which_a_swarm_does_not_take_for_whole(
     start_host, tmp_path, torrent
 ):
     host = start_host("--uplink", "2 MB/s")
-    connection = http.client.HTTPConnection(*host.address, timeout=20)
+    connection = http.client.HTTPConnection(*host.address, timeout=120)
     connection.request("GET", "/file")
     response = connection.getresponse()
     begun = response.read(5 * PIECE_BYTES + 1)
@@ -143,7 +143,7 @@ def test_digest_tells_the_versions_apart_where_a_client_compares_it(start_host, 
 def test_response_under_way_is_of_the_version_that_was_opened(start_host, root):
     """What the host does promise: one response is one version, if files are replaced, not written."""
     host = start_host("--uplink", "2 MB/s")
-    connection = http.client.HTTPConnection(*host.address, timeout=20)
+    connection = http.client.HTTPConnection(*host.address, timeout=120)
     connection.request("GET", "/file")
     response = connection.getresponse()
     begun = response.read(PIECE_BYTES)
@@ -217,7 +217,7 @@ async def test_client_of_a_trial_ends_with(nursery, tmp_path, sentence, servers,
     host.start(0.0)
     station.start(0.0)
     replace_when_some_has_arrived()
-    with trio.fail_after(20):
+    with trio.fail_after(120):
         await done.wait()
         assert await world.drain(10)
     assert replaced.is_set()

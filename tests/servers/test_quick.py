@@ -37,7 +37,7 @@ class Client:
     """One connection, and whole answers on it."""
 
     def __init__(self, address) -> None:
-        self.sock = socket.create_connection(address, timeout=10)
+        self.sock = socket.create_connection(address, timeout=120)
 
     def ask(self, data):
         self.sock.sendall(data)

@@ -299,7 +299,7 @@ async def test_transaction_is_kept_when_its_connection_has_drained(connected):
     while left:
         left -= len(client.recv(1 << 20))
     clock.time = 9.0
-    with trio.fail_after(20):
+    with trio.fail_after(120):
         async with trio.open_nursery() as nursery:
             await nursery.start(recorder.run)
             while not log.lines:

@@ -179,7 +179,7 @@ async def test_both_halves_of_a_live_transaction_are_in_order(content, tmp_path,
     station.on_finished = lambda _: done.set()
     server.start(0.0)
     station.start(0.0)
-    with trio.fail_after(20):
+    with trio.fail_after(120):
         await done.wait()
         assert await world.drain(10)
     (ours,), (theirs,) = node.tally.asked, server.node.tally.answered

@@ -58,7 +58,7 @@ def context_of(certificate):
 
 
 def several(address, context, *paths: str):
-    connection = http.client.HTTPSConnection(*address, timeout=20, context=context)
+    connection = http.client.HTTPSConnection(*address, timeout=120, context=context)
     bodies = []
     for path in paths:
         connection.request("GET", path)
@@ -94,7 +94,7 @@ async def test_reader_that_is_slow_gets_all_of_it(host, certificate):
 
 async def test_end_of_an_answer_is_told_in_tls(host, certificate):
     def read_to_the_end():
-        raw = socket.create_connection(host.station.address, timeout=20)
+        raw = socket.create_connection(host.station.address, timeout=120)
         with context_of(certificate).wrap_socket(
             raw, server_hostname="127.0.0.1", suppress_ragged_eofs=False
         ) as sock:
@@ -126,7 +126,7 @@ async def test_client_that_is_refused_before_its_handshake_hears_why(root, certi
 
             def ask():
                 connection = http.client.HTTPSConnection(
-                    *host.station.address, timeout=20, context=context_of(certificate)
+                    *host.station.address, timeout=120, context=context_of(certificate)
                 )
                 connection.connect()
                 response = http.client.HTTPResponse(connection.sock)

@@ -39,7 +39,7 @@ async def station(root):
 
 def request(address, method, path, body=None, **headers: str):
     """One request on a connection of its own: status, headers, content."""
-    connection = http.client.HTTPConnection(*address, timeout=10)
+    connection = http.client.HTTPConnection(*address, timeout=120)
     try:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, named)
@@ -51,7 +51,7 @@ def request(address, method, path, body=None, **headers: str):
 
 def half_of_a_put(address, path, *headers: str):
     """Announce all of the content, send half of it, and give the socket."""
-    sock = socket.create_connection(address, timeout=10)
+    sock = socket.create_connection(address, timeout=120)
     lines = [f"PUT {path} HTTP/1.1", "Host: x", f"Content-Length: {len(CONTENT)}", *headers, "", ""]
     sock.sendall("\r\n".join(lines).encode() + CONTENT[: len(CONTENT) // 2])
     return sock
@@ -63,7 +63,7 @@ def area_of(root):
 
 async def until(condition):
     """Let the host go on until the condition holds; a test that waits in vain fails."""
-    with trio.fail_after(20):
+    with trio.fail_after(120):
         while not condition():  # noqa: ASYNC110
             await trio.sleep(0.001)
 
@@ -97,7 +97,7 @@ def test_two_peers_exchange_a_file_and_nothing_of_it_passes_a_server(tmp_path):
 @pytest.mark.trio
 async def test_a_file_comes_in_chunks(station, root):
     parts = [CONTENT[:1000], CONTENT[1000:70_000], CONTENT[70_000:]]
-    connection = http.client.HTTPConnection(*station.address, timeout=10)
+    connection = http.client.HTTPConnection(*station.address, timeout=120)
 
     def put():
         connection.request("PUT", "/file", iter(parts), encode_chunked=True)

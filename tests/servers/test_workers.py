@@ -30,7 +30,7 @@ def host(tmp_path):
 
 
 def fetch(address, method="GET", path="/a.txt", body=None):
-    connection = http.client.HTTPConnection(*address, timeout=10)
+    connection = http.client.HTTPConnection(*address, timeout=120)
     try:
         connection.request(method, path, body)
         response = connection.getresponse()
@@ -82,7 +82,7 @@ def test_an_interrupt_ends_all_workers(host):
 
 def test_a_worker_that_is_killed_takes_the_host_with_it(host):
     os.kill(workers_of(host)[0], signal.SIGKILL)
-    _, errors = host.process.communicate(timeout=30)
+    _, errors = host.process.communicate(timeout=120)
     assert host.process.returncode == 1
     assert "worker" in errors
 
@@ -92,7 +92,7 @@ def test_a_port_in_use_is_said_in_one_line(tmp_path):
         port = str(taken.getsockname()[1])
         command = [sys.executable, "-m", "servers", "serve", str(tmp_path), "--workers", "2"]
         done = subprocess.run(
-            [*command, "--port", port], capture_output=True, text=True, timeout=60, check=False
+            [*command, "--port", port], capture_output=True, text=True, timeout=120, check=False
         )
     assert done.returncode == 2
     assert (

@@ -55,7 +55,7 @@ async def run_live(plan):
         for node_id in range(1, CLIENTS + 1):
             stations[node_id].on_finished = on_finished
             stations[node_id].start(started)
-        with trio.fail_after(30):
+        with trio.fail_after(120):
             await done.wait()
         assert await world.drain(5)
         nursery.cancel_scope.cancel()
