@@ -58,9 +58,11 @@ def losses(
 
     Returns:
       By trial, the share of the makespan that each of `CAUSES` cost; with the efficiency they add up
-      to 1. Only trials with a makespan that took at least as long as their bound have a row.
+      to 1. Only trials that took at least as long as their bound, where they have one, have a row.
     """
-    known = _records(trials[trials["makespan_seconds"] >= trials["fluid_seconds"]], _NUMBERS)
+    held_back = trials["makespan_seconds"] >= trials["fluid_seconds"]
+    # Without limits nothing but the machine holds anybody back: there is no bound to lose against.
+    known = _records(trials[held_back & (trials["fluid_seconds"] > 0)], _NUMBERS)
     moments = _moments(known, requests)
     arrived = useful_bytes_by(transfers, moments)
     counted = _counted(nodes)

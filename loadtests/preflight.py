@@ -94,11 +94,11 @@ def check_space(loaded: Scenario, world: str, file_bytes: int) -> None:
     content.ensure_space(Path(tempfile.gettempdir()), needed)
 
 
-def check_time(loaded: Scenario, slots: Sequence[Slot], file_bytes: int) -> None:
+def check_time(loaded: Scenario, slots: Sequence[Slot], file_bytes: int, world: str = "live") -> None:
     """Check that no trial's bound lies beyond the limit: it would fail however well it went.
 
     Raises:
-      ScenarioError: one does.
+      ScenarioError: one does; or virtual time would not pass, where no line has a limit.
     """
     if parse_departures(loaded.departures).aborts_per_second:
         return  # Who gives up needs nothing.
@@ -113,6 +113,11 @@ def check_time(loaded: Scenario, slots: Sequence[Slot], file_bytes: int) -> None
         key=lambda pair: pair[0],
     )
     bound += loaded.repetition.again_seconds
+    if not bound and world == "simulated":
+        raise ScenarioError(
+            f"{loaded.source}: [links]: expected a rate, such as client_uplink; without any nothing takes "
+            "time in the simulated world"
+        )
     if bound > limit:
         raise ScenarioError(
             f"{loaded.source}: [scenario] trial_limit: expected more than {limit:g} s, since "

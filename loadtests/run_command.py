@@ -143,7 +143,7 @@ def check_order(order: RunOrder) -> None:
     trial_runner(order.world, order.scenario)
     file_bytes = preflight.size_of_file(order.scenario)
     preflight.check_space(order.scenario, order.world, file_bytes)
-    preflight.check_time(order.scenario, order.slots, file_bytes)
+    preflight.check_time(order.scenario, order.slots, file_bytes, order.world)
 
 
 def _carry_out(order: RunOrder, args: argparse.Namespace) -> RunOutcome:

@@ -234,7 +234,6 @@ class Tenants:
         for node_id, seconds in at_seconds.items():
             self._wanderers.move_at(seconds, node_id)
 
-
     def _leave(self, station: LiveStation) -> None:
         """Let a node go: nothing new, and each link ends after what is on its way on it."""
         now = self.world.now()

@@ -14,6 +14,7 @@ from servers.choice import OriginChoice
 from servers.downloader import HTTP_WIRE, Downloader
 from servers.envelope import Envelope
 from servers.files import Directory, Files, OneFile
+from servers.limits import Limits
 from servers.manner import Manner
 from servers.methods import Methods
 from servers.node import BLOCK_BYTES, FileHost
@@ -121,6 +122,8 @@ class ServerCast:
                 envelope,
                 settings.sharing,
                 block_bytes,
+                # Everybody who takes part is let in, and again after a link that broke.
+                Limits(connections=max(Limits().connections, 2 * self._clients)),
                 service_delay_seconds=settings.service_delay_seconds,
             )
         return MeasuredHost(

@@ -59,7 +59,9 @@ def divide(numerator: Values, rate: Values) -> FloatArray:
         np.asarray(numerator, dtype=np.float64), np.asarray(rate, dtype=np.float64)
     )
     quotient = np.full(top.shape, np.inf)
-    np.divide(top, bottom, out=quotient, where=bottom > 0)
+    # Unlimited over unlimited is no number, and said to be none.
+    with np.errstate(invalid="ignore"):
+        np.divide(top, bottom, out=quotient, where=bottom > 0)
     # Nothing to move takes no time, even over a dead line.
     return np.where(top == 0, 0.0, quotient)
 

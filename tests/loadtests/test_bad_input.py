@@ -92,6 +92,16 @@ def test_a_wrong_option_is_refused_in_one_line(tmp_path, said, arguments, names)
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("world", ["simulated", "flow"])
+def test_lines_without_any_limit_are_refused_where_time_is_theirs_alone(tmp_path, said, world):
+    unlimited = TINY[: TINY.index("[links]")] + "[links]\n"
+    write_scenario(tmp_path, unlimited)
+    code, err = said("run", "tiny.toml", "--world", world)
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "expected a rate" in err
+
+
 def test_a_sweep_beyond_the_limit_of_open_files_is_refused(tmp_path, said, monkeypatch):
     monkeypatch.setattr("loadtests.preflight.raise_open_file_limit", lambda wanted: 256)
     write_scenario(tmp_path)
