@@ -225,9 +225,7 @@ def gather(
         "completion": _pool(measures.completions, "completion_seconds"),
         "first_byte": _pool(measures.first_bytes, "first_byte_seconds"),
     }
-    closed = {
-        key: closed_load.pool(of_point) for key, of_point in _by_point(measures.served).items()
-    }
+    closed = {key: closed_load.pool(of_point) for key, of_point in _by_point(measures.served).items()}
     responses = _by_point(measures.responses)
     points = []
     for key, trials in measures.trials.groupby(keys, sort=True):
@@ -275,9 +273,7 @@ def gather(
                 through_copies=values["through_copies"],
                 files=_files(values),
                 steps=measures.steps.get(identity),
-                open_load=open_load.pool(
-                    responses.get(identity, ()), run.scenario, run.file_bytes
-                ),
+                open_load=open_load.pool(responses.get(identity, ()), run.scenario, run.file_bytes),
                 closed_load=closed.get(identity),
                 knee=_knee(identity, closed),
             )
