@@ -115,8 +115,8 @@ def check_time(loaded: Scenario, slots: Sequence[Slot], file_bytes: int, world: 
     bound += loaded.repetition.again_seconds
     if not bound and world == "simulated":
         raise ScenarioError(
-            f"{loaded.source}: [links]: expected a rate, such as client_uplink; without any nothing takes "
-            "time in the simulated world"
+            f"{loaded.source}: [links]: expected a rate, such as client_uplink; without any nothing "
+            "takes time in the simulated world"
         )
     if bound > limit:
         raise ScenarioError(
