@@ -25,7 +25,7 @@ SCHEMA_VERSION = 3
 #: Rises when the same scenario would give other numbers; runs of different versions are not compared.
 #: 1: first method.
 #: 2: peers ask for twice as many pieces until near the end, and wait for grants as delay demands.
-METHOD_VERSION = 2
+METHOD_VERSION = 3
 
 Kind = Literal["int64", "float64", "string", "bool"]
 
