@@ -130,7 +130,6 @@ def placed_host(
                 1, min(settings.limits.connections + REFUSED_AT_ONCE, limit - OTHER_DESCRIPTORS)
             ),
         )
-        station.trust_readers()
         paced_bytes = settings.limits.read_bytes_per_second * world.stall_seconds
         station.least_taken_bytes = max(1, math.ceil(paced_bytes))
         if tls is not None:

@@ -29,7 +29,6 @@ import trio
 from testbed.link import Pacer
 from testbed.live_link import LiveLink
 from testbed.live_sending import (
-    NO_UNSENT_LIMIT,
     SEND_BUFFER_BYTES,
     SPARED_UNSENT_BYTES,
     SendingLink,
@@ -294,8 +293,6 @@ class LiveStation(Station):
         self.shaped = uplink.bytes_per_second < float("inf")
         self.shaped_down = downlink.bytes_per_second < float("inf")
         self.downlink_passed_bytes = 0
-        self.doubts_readers = True
-        """Links keep little in the kernel until their remotes have proved to read."""
         self.least_taken_bytes = 1
         """What a remote must take of what waits for it, in the time after which it is down."""
         self.shortcut: Callable[[LiveLink, memoryview], bool] | None = None
@@ -332,12 +329,6 @@ class LiveStation(Station):
         self._accepts = wire
         self._connection_limit = connection_limit
         self.world.watch(self._listener, self._accept)
-
-    def trust_readers(self) -> None:
-        """Let the kernel take much for every link from its beginning, until many wait for theirs."""
-        self.doubts_readers = False
-        if self._listener is not None and not self.shaped:
-            limit_unsent(self._listener, NO_UNSENT_LIMIT)
 
     def stop_listening(self) -> None:
         """Accept no more."""

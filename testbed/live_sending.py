@@ -31,8 +31,8 @@ SEND_BUFFER_BYTES = 1024 * 1024
 SPARED_UNSENT_BYTES = 128 * 1024
 SPARING_FROM_WAITING_LINKS = 48
 
-#: Where readers are doubted (`LiveStation.doubts_readers`) every link that was accepted begins with the
-#: limit, until its remote has proved to read: by more than its own buffers take.
+#: Every link that was accepted begins with the limit, until its remote has proved to read: by more than
+#: its own buffers take.
 PROVED_BYTES = 1024 * 1024
 
 #: The system's own limit, which is none.
@@ -100,7 +100,7 @@ class SendingLink(Link):
         """It has sent all that it may in this turn, and more waits."""
         self._flush_asked = False
         self._sent_bytes = 0
-        self._sparing = sparing and station.doubts_readers
+        self._sparing = sparing
         """The kernel keeps little unsent for this link; set on the listening socket."""
         self._spare_or_not()
 
@@ -146,7 +146,7 @@ class SendingLink(Link):
 
     def _spare_or_not(self) -> None:
         """Let the kernel keep much for this link, unless many wait for the same."""
-        if self._sparing and self.station.doubts_readers and self._sent_bytes < PROVED_BYTES:
+        if self._sparing and self._sent_bytes < PROVED_BYTES:
             return
         sparing = self.station.world.waiting_links >= SPARING_FROM_WAITING_LINKS
         if sparing != self._sparing and not self.station.shaped:
