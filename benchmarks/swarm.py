@@ -198,7 +198,7 @@ class Parts:
         title += f", proportional ideal {ideal_origin_copies(crowd):.2f} origin copies"
         if slower > 1:
             title += f", all rates divided by {slower:g}"
-        asked = asked_of_crowd(clients, Links().burst_seconds, BEST.name)
+        asked = asked_of_crowd(crowd, Links().burst_seconds, BEST.name)
         self.verdicts += print_table(title, found, asked, OURS.name)
 
     def pair(self, file_bytes: int, rounds: int) -> None:

@@ -28,7 +28,7 @@ def result_of(uploads: list[int], last_seconds: float) -> CrowdResult:
     return CrowdResult(finished_seconds=finished, nodes=nodes, cpu_seconds=[1.0, 2.0])
 
 
-def test_figures_are_those_of_the_issue():
+def test_figures_come_from_what_nodes_counted():
     figures = crowd_figures(crowd(4), result_of([1_200_000, 700_000, 700_000, 600_000, 800_000], 1.0))
     assert figures["efficiency"] == pytest.approx(4 / 6)
     assert figures["origin copies"] == pytest.approx(1.2)
@@ -70,6 +70,6 @@ def test_what_was_not_measured_is_not_called_reached(capsys):
 
 def test_the_spread_is_asked_of_a_crowd_of_32():
     def figures_asked(clients: int) -> set[str]:
-        return {asked.figure for asked in asked_of_crowd(clients, 0.02, "other")}
+        return {asked.figure for asked in asked_of_crowd(crowd(clients), 0.02, "other")}
 
     assert figures_asked(32) - figures_asked(16) == {"spread of uploads %"}
