@@ -91,7 +91,7 @@ def crowd_figures(crowd: Crowd, result: CrowdResult) -> Figures:
 def asked_of_crowd(crowd: Crowd, burst_seconds: float, rival: str) -> Sequence[Asked]:
     """Say what is asked of a crowd.
 
-    A node counts a block when it hands it over, whole: any second may have one more than was sent in it.
+    A node counts a block when it hands it over, whole: a second may have one more than left in it.
     """
     assert crowd.uplink is not None
     clients = crowd.clients

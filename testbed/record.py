@@ -349,6 +349,8 @@ that begins with a dot and ends in `.partial` is a run under way, or one that wa
 - `*.parquet`: the raw rows, described below.
 - `report/`: made from the raw rows by `make report`, and replaced whole.
 
+`published/benchmarks/` holds what the scripts of `benchmarks/` printed, beside other people's software.
+
 What `make compare` finds goes to `comparisons/<base>--<new>/`: a page, Markdown, a figure and
 `comparison.json`. It is made from the raw rows of both runs and may be made again.
 
