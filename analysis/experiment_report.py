@@ -237,6 +237,8 @@ def verdict(judged: JudgedExperiment) -> str:
         return f"From asking to verified content, the median transaction takes {' to '.join(ends)}."
     if is_about_load(judged):
         return say_loads(judged)
+    if len(judged.variants) == 1:
+        return judged.variants[0].summary.verdict
     clients = max(judged.clients, default=0)
     parts = []
     for architecture in judged.architectures:
