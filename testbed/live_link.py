@@ -268,8 +268,15 @@ class LiveLink(SendingLink):
         self.fileno = -1
 
     def _drop_held(self) -> None:
-        if self._held is not None:
-            discarded = sum(message.payload_bytes for message in self._held[0])
-            self.station.ledger.discarded_payload_bytes += discarded
-            self._held = None
-            self.station.links_held -= 1
+        """Give up what the downlink is taking in: its time on the line is spent, and shows no rate."""
+        if self._held is None:
+            return
+        messages, count = self._held
+        self._held = None
+        station = self.station
+        station.ledger.discarded_payload_bytes += sum(message.payload_bytes for message in messages)
+        station.downlink_passed_bytes += count
+        station.downlink_meter.idle()
+        station.links_held -= 1
+        if not station.links_held:
+            station.downlink.backlogged = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from testbed.errors import LocalMisuse
 from testbed.link import CATCH_UP_SECONDS, Pacer, RateMeter
+from testbed.live_link import LiveLink
 
 RATE = 1000.0
 BURST = 0.020
@@ -116,3 +118,28 @@ def test_a_fast_line_is_reported_with_its_burst_taken_off():
 def test_a_short_window_is_no_evidence():
     meter = run_meter([(step * 0.1, 50) for step in range(10)])
     assert meter.report().windows == 0
+
+
+def test_what_a_line_took_in_for_a_link_that_ended_says_nothing_of_its_rate():
+    pacer = busy_line()
+    station = SimpleNamespace(
+        downlink=pacer,
+        downlink_meter=RateMeter(pacer),
+        downlink_passed_bytes=0,
+        links_held=0,
+        ledger=SimpleNamespace(discarded_payload_bytes=0),
+    )
+    block = SimpleNamespace(payload_bytes=100)
+    for step in range(30):
+        passes_at = pacer.reserve(100, step * 0.1)
+        station.links_held += 1
+        if step == 10:  # Its link ends while the line takes it in.
+            LiveLink._drop_held(SimpleNamespace(_held=([block], 100), station=station))
+            continue
+        station.links_held -= 1
+        station.downlink_passed_bytes += 100
+        station.downlink_meter.passed(station.downlink_passed_bytes, passes_at)
+    assert station.ledger.discarded_payload_bytes == 100
+    report = station.downlink_meter.report()
+    assert report.windows == 1
+    assert report.worst_error == pytest.approx(0.0, abs=1e-9)
