@@ -174,7 +174,7 @@ def judge_status(run: RunData, checks: Sequence[Check]) -> tuple[str, tuple[str,
     # A run that is judged before it is on the disk has no status yet.
     status = str(run.manifest.get("status", "complete"))
     if broken or status == "invalid":
-        return "invalid", (*broken, *said)
+        return "invalid", tuple(dict.fromkeys((*broken, *said)))  # The sweep has said some of them.
     failed = run.trials[run.trials["status"] != "complete"]
     if status == "failed" or len(failed):
         seen = [
